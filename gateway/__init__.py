@@ -1,0 +1,1 @@
+"""A streaming gateway to FITS archives: cutouts of astronomical images by URL."""

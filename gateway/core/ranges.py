@@ -1,0 +1,103 @@
+"""Byte ranges, strided blocks of bytes, and how a block is cut into reads. No I/O."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The bytes from `start` up to, not including, `stop`."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Equally long, equally spaced runs of bytes: the rows of a section of an image.
+
+    A run of consecutive bytes is a block of one row. The rows of a block, packed without their
+    gaps, are `size` bytes.
+
+    Examples
+    --------
+    >>> Block(start=100, row_bytes=4, row_stride=10, n_rows=3).span
+    ByteRange(start=100, stop=124)
+    """
+
+    start: int
+    """Offset of the first row in the file, in bytes."""
+    row_bytes: int
+    """Length of each row, > 0."""
+    row_stride: int
+    """Distance from the start of a row to the start of the next, >= `row_bytes`."""
+    n_rows: int
+    """Number of rows, > 0."""
+
+    @classmethod
+    def run(cls, start: int, stop: int) -> "Block":
+        """Make the block of one row that is the bytes from `start` to `stop`."""
+        return cls(start, stop - start, stop - start, 1)
+
+    @property
+    def size(self) -> int:
+        """Number of bytes in the rows."""
+        return self.row_bytes * self.n_rows
+
+    @property
+    def span(self) -> ByteRange:
+        """The bytes from the first of the first row to the last of the last, gaps included."""
+        return ByteRange(
+            self.start, self.start + (self.n_rows - 1) * self.row_stride + self.row_bytes
+        )
+
+    def rows(self, first: int, stop: int) -> "Block":
+        """Give the rows from `first` up to, not including, `stop`."""
+        start = self.start + first * self.row_stride
+        return Block(start, self.row_bytes, self.row_stride, stop - first)
+
+
+def split_block(block: Block, max_bytes: int) -> Iterator[Block]:
+    """Cut a block into blocks of at most `max_bytes`, in order.
+
+    Rows stay whole where they fit: a longer row is cut into runs.
+    """
+    if block.row_bytes <= max_bytes:
+        step = max_bytes // block.row_bytes
+        for first in range(0, block.n_rows, step):
+            yield block.rows(first, min(first + step, block.n_rows))
+        return
+    for row in range(block.n_rows):
+        start = block.start + row * block.row_stride
+        stop = start + block.row_bytes
+        for offset in range(start, stop, max_bytes):
+            yield Block.run(offset, min(offset + max_bytes, stop))
+
+
+def plan_reads(block: Block, *, max_gap_bytes: int, max_read_bytes: int) -> Iterator[Block]:
+    """Cut a block into blocks that are each fetched by one read of their span.
+
+    The rows are equally spaced, so either every gap is worth reading or none is: reading a gap
+    pays when it costs less than another round trip.
+
+    Parameters
+    ----------
+    block : Block
+        What is needed.
+    max_gap_bytes : int
+        The largest gap that is read and thrown away to save a read.
+    max_read_bytes : int
+        The largest span of one read; a single row may exceed it only by being cut into runs.
+    """
+    if block.row_bytes > max_read_bytes:
+        yield from split_block(block, max_read_bytes)
+        return
+    if block.row_stride - block.row_bytes > max_gap_bytes:
+        step = 1
+    else:
+        step = max(1, (max_read_bytes - block.row_bytes) // block.row_stride + 1)
+    for first in range(0, block.n_rows, step):
+        yield block.rows(first, min(first + step, block.n_rows))

@@ -1,0 +1,1 @@
+"""Fetches: the only code that waits for a disk or a network."""

@@ -1,0 +1,1 @@
+"""Answers: the only code that knows aiohttp.web."""

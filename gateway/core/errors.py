@@ -6,6 +6,7 @@
     ├── RequestError            the caller can mend it
     │   ├── BadParameter        a query parameter is malformed, unknown, repeated or missing
     │   ├── NotFound            there is no such file, folder or collection
+    │   │   └── IsFolder        it is a folder where a file was asked for
     │   ├── NoOverlap           the requested area and the image have no pixel in common
     │   └── TooLarge            the answer would exceed the collection's limit
     └── ArchiveError            the caller cannot
@@ -49,6 +50,10 @@ class BadParameter(RequestError):
 
 class NotFound(RequestError):
     """There is no such file, folder or collection, or the caller may not know of it."""
+
+
+class IsFolder(NotFound):
+    """It is a folder where a file was asked for."""
 
 
 class NoOverlap(RequestError):

@@ -11,7 +11,9 @@ class ByteRange:
     start: int
     stop: int
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
         return self.stop - self.start
 
 

@@ -1,0 +1,168 @@
+"""The command line: serve, demo, cutout, check."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from gateway.config import ConfigurationError, Settings, load_settings, settings_for_source
+from gateway.core.errors import GatewayError
+from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
+from gateway.export import export_cutout
+from gateway.service import open_service
+from gateway.web.server import serve
+
+_FAILED, _UNUSABLE = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; give its exit status."""
+    options = _parse(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    try:
+        return int(options.run(options))
+    except (ConfigurationError, GatewayError) as error:
+        sys.stderr.write(f"ibe-gateway: {error}\n")
+        return _UNUSABLE
+    except OSError as error:
+        sys.stderr.write(f"ibe-gateway: {error.strerror or error}\n")
+        return _FAILED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ibe-gateway", description="Cutouts of astronomical images by URL."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("serve", help="serve an archive, or a folder as it is")
+    command.add_argument(
+        "source", nargs="?", metavar="DIR_OR_URL", help="a folder or fsspec URL, at /ibe/data/"
+    )
+    command.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+    _add_server_options(command)
+    command.set_defaults(run=_serve)
+
+    command = commands.add_parser("demo", help="make a small archive and serve it")
+    command.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("demo-archive"),
+        help="where the archive is made (default: %(default)s)",
+    )
+    _add_server_options(command)
+    command.set_defaults(run=_demo)
+
+    command = commands.add_parser("cutout", help="cut without a server")
+    command.add_argument("source", metavar="SOURCE", help="a FITS file: a path or an fsspec URL")
+    command.add_argument("--center", required=True, help="x,y[unit], as in a URL")
+    command.add_argument("--size", required=True, help="x[,y][unit], as in a URL")
+    command.add_argument("--box", choices=("exact", "ibe"), default="exact", help="the pixel rule")
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="what to write; gzipped if it ends in .gz; - is standard output "
+        "(default: cutout_ and the name of the source)",
+    )
+    command.set_defaults(run=_cutout)
+
+    command = commands.add_parser("check", help="say whether each collection can be reached")
+    command.add_argument("--config", type=Path, metavar="FILE", required=True)
+    command.set_defaults(run=_check)
+    return parser.parse_args(arguments)
+
+
+def _add_server_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", help="address to listen on")
+    command.add_argument("--port", type=int, help="TCP port; 0 picks a free one")
+    command.add_argument("--workers", type=int, metavar="N", help="number of processes")
+
+
+def _server_options(options: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(options, name) for name in ("host", "port", "workers")}
+    return {"server": {name: value for name, value in given.items() if value is not None}}
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if options.source and options.config:
+        raise ConfigurationError("Give a folder or URL, or --config FILE, not both.")
+    if options.source:
+        settings = settings_for_source(options.source, _server_options(options))
+    else:
+        settings = load_settings(options.config, _server_options(options))
+    if not settings.collections:
+        raise ConfigurationError(
+            "There is nothing to serve: give a folder or URL, or a --config FILE with a "
+            "[[collections]] table."
+        )
+    serve(settings, lambda url: _say(f"Listening on {url}"))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    folder = options.folder.absolute()
+    make_archive(folder, _say)
+    collections = [
+        {"path": "/ibe/data", "url": str(folder), "title": "The demo archive"},
+        {"path": "/ibe/data/spherex", "url": str(folder / "spherex"), "gzip": "never"},
+    ]
+    settings = load_settings(None, {**_server_options(options), "collections": collections})
+    serve(settings, lambda url: _say(_invite(url)))
+    return 0
+
+
+def _invite(url: str) -> str:
+    """Write what to try, once the server listens."""
+    lines = [f"Listening on {url}", "", f"Look around: {url}{URL_PREFIX}", "", "Cutouts to try:"]
+    for example in EXAMPLES:
+        lines += [f"  {example.title}", f"    {url}{example.url_path_and_query}"]
+    return "\n".join([*lines, "", "From the shell:", *(f"  {d}" for d in download_lines(url)), ""])
+
+
+def _cutout(options: argparse.Namespace) -> int:
+    console = Console(stderr=True)
+    asyncio.run(
+        export_cutout(
+            options.source, options.center, options.size, options.box, options.output, console
+        )
+    )
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    return asyncio.run(_check_collections(settings))
+
+
+async def _check_collections(settings: Settings) -> int:
+    failed = 0
+    service = open_service(settings)
+    try:
+        for path, collection in service.archive.collections.items():
+            try:
+                await collection.store.probe()
+                _say(f"{path}: ok")
+            except GatewayError as error:
+                cause = f" ({error.__cause__})" if error.__cause__ else ""
+                _say(f"{path}: {error}{cause}")
+                failed += 1
+    finally:
+        await service.close()
+    return _FAILED if failed else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

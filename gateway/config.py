@@ -1,0 +1,274 @@
+"""Settings: what can be set, within which bounds, and by which default.
+
+A value is taken from the command line, else from the environment, else from a TOML file. The
+program starts only if everything in them is understood.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from gateway.config_sources import (
+    Source,
+    describe_problem,
+    merge_sources,
+    read_environment,
+    read_file,
+)
+
+_KIB, _MIB, _GIB = 2**10, 2**20, 2**30
+_COLLECTION_PATH = re.compile(r"/ibe(/(?!\.\.?(/|$))[\w.~-]+)+", re.ASCII)
+
+
+class ConfigurationError(ValueError):
+    """The settings cannot be used; the text has a line for each problem."""
+
+
+def _resolve_secret(value: Any) -> Any:
+    """Put the variable's value in the place of ``"env:NAME"``, in nested tables too."""
+    if isinstance(value, dict):
+        return {key: _resolve_secret(nested) for key, nested in value.items()}
+    if not isinstance(value, str) or not value.startswith("env:"):
+        return value
+    name = value.removeprefix("env:")
+    if name not in os.environ:
+        raise ValueError(f"the environment variable {name!r} is not set")
+    return os.environ[name]
+
+
+_Option = Annotated[Any, AfterValidator(_resolve_secret)]
+
+
+def _default_cache_dir() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification has a relative path ignored.
+    return (base if base.is_absolute() else Path.home() / ".cache") / "ibe-gateway"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class ServerSettings(_Table):
+    """``[server]``: where the program listens and how it behaves."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for all of IPv4."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """TCP port; 0 picks a free one."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Number of processes; one per core is a good number."""
+    no_overlap_status: Literal[500, 404, 422] = 500
+    """Status of a request that has no pixel in common with the image; IBE answers 500."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object per line."""
+    drain_timeout_s: float = Field(default=30.0, ge=0, le=3600)
+    """How long answers that have begun may take to finish after SIGTERM, in seconds."""
+
+
+class LimitSettings(_Table):
+    """``[limits]``: what one worker lets in, waits for and holds in memory."""
+
+    max_requests: int = Field(default=512, ge=1, le=65536)
+    """Requests that a worker admits at once; further ones are answered 503."""
+    retry_after_s: int = Field(default=2, ge=1, le=3600)
+    """What the 503 says in Retry-After, in seconds."""
+    request_timeout_s: float = Field(default=300.0, gt=0, le=86400)
+    """How long a whole request may take, in seconds."""
+    storage_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    """How long one request to a storage may take, in seconds."""
+    max_header_bytes: int = Field(default=16 * _MIB, ge=2880, le=_GIB)
+    """Longest header of one HDU, in bytes."""
+    max_layout_bytes: int = Field(default=64 * _MIB, ge=2880, le=4 * _GIB)
+    """Longest sum of all headers of one file, in bytes."""
+    max_hdus: int = Field(default=4096, ge=1, le=2**20)
+    """Largest number of HDUs in one file."""
+    max_ranges: int = Field(default=32, ge=1, le=1024)
+    """Largest number of ranges in one Range header; more are answered with the whole file."""
+    chunk_bytes: int = Field(default=_MIB, ge=4 * _KIB, le=256 * _MIB)
+    """How much is read, deflated and sent at a time, in bytes."""
+    max_band_bytes: int = Field(default=256 * _MIB, ge=_MIB)
+    """Largest row of tiles of a compressed image that is unpacked at once, in bytes."""
+    inline_bytes: int = Field(default=512 * _KIB, ge=0, le=64 * _MIB)
+    """Answers up to this size are made whole in one go, in bytes."""
+    mapped_bytes: int = Field(default=64 * _MIB, ge=0)
+    """How much of local files a worker keeps mapped into memory, in bytes."""
+    open_files: int = Field(default=256, ge=1, le=2**16)
+    """Local files that a worker keeps open in each collection."""
+    max_url_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)
+    """Longest request line, in bytes."""
+    max_inflated_bytes: int = Field(default=64 * _GIB, ge=2880)
+    """How much a compressed parent may unpack to, in bytes: the end of a gzip bomb."""
+
+
+class CacheSettings(_Table):
+    """``[cache]``: what may be lost without harm: layouts, seek indexes, spooled files."""
+
+    dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
+        default_factory=_default_cache_dir, strict=False
+    )
+    """Folder of the cache; by default ibe-gateway in $XDG_CACHE_HOME or in ~/.cache."""
+    max_bytes: int = Field(default=_GIB, ge=0)
+    """How large the folder may grow, in bytes."""
+    memory_bytes: int = Field(default=64 * _MIB, ge=0)
+    """How much of layouts and WCS objects a worker keeps in memory, in bytes."""
+
+
+class CollectionSettings(_Table):
+    """``[[collections]]``: a URL prefix, the storage behind it, and its rules."""
+
+    path: str
+    """URL prefix, as in "/ibe/data/wise"."""
+    url: str = Field(min_length=1)
+    """Where the files are: a local folder or an fsspec URL (file://, s3://, gs://, https://, …)."""
+    storage_options: dict[str, _Option] = Field(default={}, repr=False)
+    """The storage's options in fsspec's words; "env:NAME" stands for an environment variable."""
+    title: str = ""
+    """Name of the collection in listings."""
+    gzip: Literal["on", "off", "never"] = "on"
+    """Whether cutouts are gzipped if the request does not say; "never" holds if it does, too."""
+    box: Literal["exact", "ibe"] = "exact"
+    """The rule for the pixels: as many as asked for, or every one that the area touches (IRSA)."""
+    follow_symlinks: bool = False
+    """Whether a symbolic link may lead out of the folder."""
+    cors: bool = True
+    """Whether pages of other origins may read the answers."""
+    cache_control: str = Field(default="public, max-age=3600", pattern=r"^[ -~]*$")
+    """Cache-Control of successful answers; empty for none."""
+    max_cutout_bytes: int = Field(default=8 * _GIB, ge=1)
+    """Largest cutout, uncompressed, in bytes."""
+
+    @field_validator("path")
+    @classmethod
+    def _normalise_path(cls, path: str) -> str:
+        path = path.removesuffix("/")
+        if not _COLLECTION_PATH.fullmatch(path):
+            raise ValueError(
+                "must begin with /ibe/ and have segments of letters, digits and - . _ ~ only, "
+                "none of them empty, '.' or '..'"
+            )
+        return path
+
+    @field_validator("url")
+    @classmethod
+    def _make_absolute(cls, url: str) -> str:
+        # A worker may be started in another folder than the one that read the settings.
+        return url if "://" in url else str(Path(url).expanduser().absolute())
+
+
+class Settings(_Table):
+    """All settings."""
+
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    cache: CacheSettings = Field(default_factory=CacheSettings)
+    collections: tuple[CollectionSettings, ...] = Field(default=(), strict=False)
+
+    @field_validator("collections")
+    @classmethod
+    def _refuse_duplicates(
+        cls, collections: tuple[CollectionSettings, ...]
+    ) -> tuple[CollectionSettings, ...]:
+        paths = [collection.path for collection in collections]
+        error = PydanticCustomError("duplicate_path", "another collection has this path")
+        # The place is given so that the report names the line of the second collection.
+        duplicates = [
+            InitErrorDetails(type=error, loc=(index, "path"), input=None)
+            for index, path in enumerate(paths)
+            if path in paths[:index]
+        ]
+        if duplicates:
+            raise ValidationError.from_exception_data(cls.__name__, duplicates)
+        return collections
+
+
+def load_settings(
+    path: Path | None = None, command_line: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings; nothing else in the program reads a setting from anywhere.
+
+    Parameters
+    ----------
+    path : Path or None
+        The TOML file, if there is one.
+    command_line : mapping of str to any
+        What the command line says: sections and keys as in the file.
+
+    Raises
+    ------
+    ConfigurationError
+        With a line for each problem, like ``gateway.toml, line 12: [server] workers: …``.
+    """
+    sources = [
+        Source(command_line or {}, lambda _: "command line"),
+        read_environment(Settings),
+        *([read_file(path)] if path else []),
+    ]
+    problems = [problem for source in sources for problem in source.problems]
+    if not problems:
+        try:
+            return Settings.model_validate(merge_sources(sources))
+        except ValidationError as error:
+            problems = [describe_problem(problem, sources) for problem in error.errors()]
+    # Outside the handler, so that pydantic's report is not chained: it keeps the refused values.
+    raise ConfigurationError("\n".join(problems))
+
+
+def settings_for_source(source: str, command_line: Mapping[str, Any] | None = None) -> Settings:
+    """Make the settings that serve one folder or URL at ``/ibe/data``.
+
+    Raises
+    ------
+    ConfigurationError
+        Something in the environment or on the command line cannot be used.
+    """
+    collections = [{"path": "/ibe/data", "url": source}]
+    return load_settings(None, {**(command_line or {}), "collections": collections})
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDescription:
+    """A row of the table of settings."""
+
+    name: str
+    """Section and key: ``server.port``."""
+    type: str
+    """A type of TOML, or the values that are accepted."""
+    default: str
+    """As one writes it in TOML; empty where there is none, or where the description tells it."""
+    description: str
+
+
+def describe_settings() -> Iterator[SettingDescription]:
+    """Describe every setting, in the order of the sections."""
+    for section, table in Settings.model_fields.items():
+        model: Any = (get_args(table.annotation) or (table.annotation,))[0]
+        for key, field in model.model_fields.items():
+            has_default = not field.is_required() and field.default_factory is None
+            yield SettingDescription(
+                name=f"{section}.{key}",
+                type=_name_type(field.annotation),
+                default=json.dumps(field.default) if has_default else "",
+                description=" ".join((field.description or "").split()),
+            )
+
+
+def _name_type(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return " | ".join(json.dumps(value) for value in get_args(annotation))
+    names = {int: "integer", float: "float", bool: "boolean", str: "string", Path: "string"}
+    return names.get(annotation, "table")

@@ -1,0 +1,105 @@
+"""Image: what a cutout needs to know of an HDU that can be cut. No I/O.
+
+A tile-compressed image lies in a binary table, and is described as the plain image that it stands
+for; everything above this module then treats both alike.
+"""
+
+from dataclasses import dataclass
+
+from gateway.core.edit import HeaderTemplate, make_template
+from gateway.core.header import Header
+from gateway.core.layout import FitsLayout, Hdu
+from gateway.core.tiles import TiledImage, is_tiled, parse_tiled_image
+from gateway.core.unpack_header import unpack_header
+from gateway.core.wcs import describes_sky, has_plate_only, lookup_tables, trim
+
+_CUT_AXES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An array of at least two axes: an HDU that can be cut."""
+
+    hdu: Hdu
+    header: Header
+    """Of the plain image."""
+    bitpix: int
+    shape: tuple[int, ...]
+    """NAXIS1, NAXIS2, …"""
+    template: HeaderTemplate
+    celestial: bool
+    """Whether its header claims to place it on the sky."""
+    wcs_cards: bytes
+    """What its world coordinates are made from; empty if it is not on the sky."""
+    tables: frozenset[tuple[str, int]]
+    """EXTNAME and EXTVER of the lookup tables of its distortion."""
+    tiles: TiledImage | None
+    """How it is compressed, if it is."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel."""
+        return abs(self.bitpix) // 8
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A file that cutouts are made of: its HDUs, and the images among them."""
+
+    layout: FitsLayout
+    images: dict[int, Image]
+    """By the index of the HDU, in order."""
+    lookups: dict[int, int]
+    """The index of each HDU that is a lookup table of a distortion -> that of its image."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory this takes."""
+        headers = sum(len(hdu.header.cards) for hdu in self.layout.hdus)
+        edited = sum(len(i.header.cards) + len(i.template.cards) for i in self.images.values())
+        return headers + edited + 1000 * len(self.layout.hdus)
+
+
+def describe_parent(layout: FitsLayout) -> Parent:
+    """Describe the images of a file.
+
+    Raises
+    ------
+    CorruptFits, UnsupportedFits
+        A tile-compressed image cannot be unpacked.
+    """
+    images = {hdu.index: image for hdu in layout.hdus if (image := _describe(hdu)) is not None}
+    wanted = {table: index for index, image in images.items() for table in image.tables}
+    lookups = {}
+    if wanted:
+        for hdu in layout.hdus:
+            owner = wanted.get((hdu.name, hdu.header.get_int("EXTVER", 1)))
+            if owner is not None:
+                lookups[hdu.index] = owner
+    return Parent(layout, {i: m for i, m in images.items() if i not in lookups}, lookups)
+
+
+def _describe(hdu: Hdu) -> Image | None:
+    tiles: TiledImage | None = None
+    if is_tiled(hdu):
+        tiles = parse_tiled_image(hdu)
+        bitpix, shape = tiles.bitpix, tiles.shape
+        header = unpack_header(hdu.header)
+    elif hdu.is_image:
+        header, bitpix, shape = hdu.header, hdu.bitpix, hdu.shape
+    else:
+        return None
+    if len(shape) < _CUT_AXES:
+        return None
+    celestial = describes_sky(header)
+    return Image(
+        hdu=hdu,
+        header=header,
+        bitpix=bitpix,
+        shape=shape,
+        template=make_template(header, plate_only=has_plate_only(header)),
+        celestial=celestial,
+        wcs_cards=trim(header) if celestial else b"",
+        tables=lookup_tables(header) if celestial else frozenset(),
+        tiles=tiles,
+    )

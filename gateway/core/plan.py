@@ -1,0 +1,169 @@
+"""Plan: every piece of a cutout, in order, and its exact size. No I/O."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from gateway.core.box import BoxRule
+from gateway.core.edit import move_reference, without_data
+from gateway.core.header import Header, pad_to_block
+from gateway.core.image import Image, Parent
+from gateway.core.layout import Hdu
+from gateway.core.placement import Placement, Uncut, WcsOf, place
+from gateway.core.query import CutoutQuery
+from gateway.core.section import Planes, Section, plan_rows
+from gateway.core.tiles import TiledImage
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Bytes that are known: a header, or padding."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self.data)
+
+    @property
+    def stop(self) -> int:
+        """How far the parent must reach."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes that are copied from the parent."""
+
+    planes: Planes
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self.planes.size
+
+    @property
+    def stop(self) -> int:
+        """How far the parent must reach."""
+        return self.planes.stop
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """Pixels of a tile-compressed image."""
+
+    tiles: TiledImage
+    section: Section
+    size: int
+    """Number of bytes."""
+
+    @property
+    def stop(self) -> int:
+        """How far the parent must reach."""
+        return self.tiles.table.heap.stop
+
+
+Piece = Literal | Stored | Unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class CutoutPlan:
+    """The pieces of an answer."""
+
+    pieces: tuple[Piece, ...]
+    size: int
+    """Number of bytes of all pieces."""
+
+    def between(self, start: int, stop: int) -> Iterator[tuple[Piece, int, int]]:
+        """Give the pieces that hold the answer's bytes from `start` to `stop`.
+
+        Yields
+        ------
+        piece : Piece
+        first, last : int
+            The wanted bytes of the piece.
+        """
+        offset = 0
+        for piece in self.pieces:
+            if offset >= stop:
+                return
+            first, last = max(start - offset, 0), min(stop - offset, piece.size)
+            if first < last:
+                yield piece, first, last
+            offset += piece.size
+
+
+def plan_cutout(parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf) -> CutoutPlan:
+    """Plan the answer to a query. This is the last point where anything can be refused.
+
+    Parameters
+    ----------
+    parent : Parent
+        The file.
+    query : CutoutQuery
+        What is asked for.
+    rule : BoxRule
+        How pixels are counted.
+    wcs_of : callable
+        Gives the world coordinates of an image.
+
+    Raises
+    ------
+    NoOverlap, NoUsableWcs, UnsupportedFits
+    """
+    placements = place(parent, query, rule, wcs_of)
+    pieces: list[Piece] = []
+    for hdu in parent.layout.hdus:
+        image, placement = parent.images.get(hdu.index), placements.get(hdu.index, Uncut.WHOLE)
+        if hdu.index in parent.lookups:
+            owner = parent.lookups[hdu.index]
+            pieces += _plan_lookup(hdu, placements.get(owner, Uncut.WHOLE))
+        elif placement is Uncut.LEFT_OUT:
+            if hdu.index == 0:
+                pieces.append(Literal(without_data(hdu.header).to_bytes()))
+        elif image is not None and (isinstance(placement, Section) or image.tiles is not None):
+            pieces += _plan_image(image, placement)
+        else:
+            pieces += _plan_copy(hdu, hdu.header)
+    return CutoutPlan(tuple(pieces), sum(piece.size for piece in pieces))
+
+
+def plan_whole(size: int) -> CutoutPlan:
+    """Plan the answer that is the file itself."""
+    return CutoutPlan((Stored(Planes.run(0, size)),) if size else (), size)
+
+
+def _plan_copy(hdu: Hdu, header: Header) -> Iterator[Piece]:
+    yield Literal(header.to_bytes())
+    data = hdu.data_range
+    if data.size:
+        yield Stored(Planes.run(data.start, data.stop))
+        yield from _padding(data.size, b" " if hdu.xtension == "TABLE" else b"\0")
+
+
+def _plan_image(image: Image, placement: Placement) -> Iterator[Piece]:
+    nx, ny = image.shape[:2]
+    section = placement if isinstance(placement, Section) else Section(0, nx, 0, ny)
+    yield Literal(image.template.render(section.nx, section.ny, section.x_start, section.y_start))
+    planes = plan_rows(section, image.shape, image.pixel_bytes, image.hdu.data_range.start)
+    yield Stored(planes) if image.tiles is None else Unpacked(image.tiles, section, planes.size)
+    yield from _padding(planes.size, b"\0")
+
+
+def _plan_lookup(hdu: Hdu, owner: Placement) -> Iterator[Piece]:
+    """Copy a lookup table, and let it follow the corner of its image."""
+    if owner is Uncut.LEFT_OUT:
+        return
+    header = hdu.header
+    if isinstance(owner, Section) and (owner.x_start or owner.y_start):
+        x_step, y_step = (Decimal(str(header.get(f"CDELT{n}") or 1)) for n in (1, 2))
+        header = move_reference(header, owner.x_start / x_step, owner.y_start / y_step)
+    yield from _plan_copy(hdu, header)
+
+
+def _padding(size: int, fill: bytes) -> Iterator[Literal]:
+    """Fill the last block of a data unit (FITS 4.0, 3.3.2, 7.2.3 and 7.3.3)."""
+    missing = pad_to_block(size) - size
+    if missing:
+        yield Literal(fill * missing)

@@ -1,0 +1,206 @@
+"""Query: the text of a query string -> a CutoutQuery, strictly. No I/O."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from urllib.parse import unquote_to_bytes
+
+from gateway.core.errors import BadParameter
+from gateway.core.units import SPELLINGS, Unit
+
+_ACCEPTED = ("center", "size", "gzip")
+_SHOWN = 60  # characters of a caller's text that a message repeats
+
+_NUMBER = r"[ \t]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t]*"
+_NUMBERS = re.compile(rf"{_NUMBER}(?:,{_NUMBER})?([^0-9+.,].*)?", re.DOTALL)
+_UNITS = "p, px, pix, pixel(s), d, deg, degree(s), rad, radian(s), arcmin or arcsec"
+
+_FLAGS = {
+    **dict.fromkeys(("1", "o", "on", "y", "yes", "t", "true"), True),
+    **dict.fromkeys(("0", "n", "no", "of", "off", "f", "false"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PixelPosition:
+    """A position in FITS pixel coordinates: the centre of the first pixel is (1, 1)."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class SkyPosition:
+    """A position on the sky: ICRS (J2000) right ascension and declination."""
+
+    ra_deg: float
+    """In [0, 360)."""
+    dec_deg: float
+    """In [-90, 90]."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSize:
+    """Full width and height in pixels, >= 0."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class AngularSize:
+    """Full width and height as angles on the sky, in degrees, >= 0."""
+
+    x_deg: float
+    y_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutoutQuery:
+    """What is asked for."""
+
+    center: PixelPosition | SkyPosition
+    size: PixelSize | AngularSize
+    gzip: bool | None
+    """None where the query leaves it to the collection."""
+
+    @property
+    def needs_sky(self) -> bool:
+        """Whether the answer depends on a world coordinate system."""
+        return isinstance(self.center, SkyPosition) or isinstance(self.size, AngularSize)
+
+
+def split_query(text: str) -> dict[str, str]:
+    """Decode a query string into its parameters: ``+`` is a blank, ``%22`` is ``"``.
+
+    Raises
+    ------
+    BadParameter
+        A parameter is repeated, has no name, or is not UTF-8.
+    """
+    parameters: dict[str, str] = {}
+    if not text:
+        return parameters
+    for pair in text.removesuffix("&").split("&"):
+        raw_name, _, raw_value = pair.partition("=")
+        name = _decode(raw_name, raw_name)
+        if not name:
+            raise BadParameter(name, "a parameter needs a name: use center=…&size=…")
+        if name in parameters:
+            raise BadParameter(_shown(name), "it is given more than once; give it once.")
+        parameters[name] = _decode(_shown(name), raw_value)
+    return parameters
+
+
+def parse_query(parameters: Mapping[str, str]) -> CutoutQuery:
+    """Read the parameters of a cutout.
+
+    Raises
+    ------
+    BadParameter
+        A parameter is malformed, unknown or missing.
+    """
+    for name in parameters:
+        if name not in _ACCEPTED:
+            raise BadParameter(
+                _shown(name), "there is no such parameter; use center, size and, if wanted, gzip."
+            )
+    for name, other in (("center", "size"), ("size", "center")):
+        if name not in parameters:
+            given = f" when {other} is given" if other in parameters else ""
+            raise BadParameter(
+                name, f"it is required{given}, as in center=10.68,41.27&size=2arcmin."
+            )
+    gzip = parameters.get("gzip")
+    return CutoutQuery(
+        parse_center(parameters["center"]),
+        parse_size(parameters["size"]),
+        None if gzip is None else parse_flag("gzip", gzip),
+    )
+
+
+def parse_center(text: str) -> PixelPosition | SkyPosition:
+    """Read ``x,y[unit]``.
+
+    Raises
+    ------
+    BadParameter
+    """
+    x, y, unit = _parse_numbers("center", text, "two numbers and one unit: center=x,y[unit]")
+    if y is None:
+        raise BadParameter("center", "it needs two numbers, as in center=10.68,41.27deg.")
+    if unit is Unit.PIXEL:
+        return PixelPosition(x, y)
+    ra_deg, dec_deg = unit.to_degrees(x) % 360.0, unit.to_degrees(y)
+    if not isfinite(ra_deg):
+        raise BadParameter("center", "the right ascension is not a finite number.")
+    if not -90 <= dec_deg <= 90:  # noqa: PLR2004 - the poles
+        raise BadParameter(
+            "center", f"a declination lies between -90 and 90 degrees, not at {dec_deg:.10g}."
+        )
+    # the remainder of a tiny negative number rounds to 360
+    return SkyPosition(0.0 if ra_deg == 360 else ra_deg, dec_deg)  # noqa: PLR2004
+
+
+def parse_size(text: str) -> PixelSize | AngularSize:
+    """Read ``x[,y][unit]``.
+
+    Raises
+    ------
+    BadParameter
+    """
+    x, y, unit = _parse_numbers("size", text, "one or two numbers and one unit: size=x[,y][unit]")
+    if y is None:
+        y = x
+    if x < 0 or y < 0:
+        raise BadParameter("size", "a size must not be negative.")
+    if unit is Unit.PIXEL:
+        return PixelSize(x, y)
+    x_deg, y_deg = unit.to_degrees(x), unit.to_degrees(y)
+    if not (isfinite(x_deg) and isfinite(y_deg)):
+        raise BadParameter("size", "the size is not a finite number.")
+    return AngularSize(x_deg, y_deg)
+
+
+def parse_flag(name: str, text: str) -> bool:
+    """Read a flag in any of its spellings, in any case.
+
+    Raises
+    ------
+    BadParameter
+    """
+    flag = _FLAGS.get(text.strip(" \t").lower())
+    if flag is None:
+        raise BadParameter(
+            name, f"{_shown(text)!r} is neither true (1, on, yes, true) nor false (0, off, no)."
+        )
+    return flag
+
+
+def _parse_numbers(name: str, text: str, accepted: str) -> tuple[float, float | None, Unit]:
+    match = _NUMBERS.fullmatch(text)
+    if match is None:
+        raise BadParameter(name, f"{_shown(text)!r} is malformed; it takes {accepted}.")
+    spelling = (match[3] or "deg").strip(" \t")
+    unit = SPELLINGS.get(spelling)
+    if unit is None:
+        raise BadParameter(
+            name, f"{_shown(spelling)!r} is not a unit; give one of {_UNITS} after the last number."
+        )
+    x = float(match[1])
+    y = None if match[2] is None else float(match[2])
+    if not (isfinite(x) and (y is None or isfinite(y))):
+        raise BadParameter(name, "a number is too large.")
+    return x, y, unit
+
+
+def _decode(name: str, text: str) -> str:
+    try:
+        return unquote_to_bytes(text.replace("+", " ")).decode()
+    except UnicodeDecodeError as error:
+        raise BadParameter(_shown(name), "it is not valid UTF-8.") from error
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -1,0 +1,113 @@
+"""Sky box: which pixels a position or a size on the sky selects. No I/O."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gateway.core.box import BoxRule, plan_box, plan_box_between, steady
+from gateway.core.errors import NoUsableWcs
+from gateway.core.query import AngularSize, CutoutQuery, PixelPosition, PixelSize
+from gateway.core.section import Section
+from gateway.core.wcs import ImageWcs, Points, separation_deg
+
+
+def plan_sky_box(
+    wcs: ImageWcs, query: CutoutQuery, rule: BoxRule, shape: tuple[int, ...]
+) -> Section:
+    """Give the box of a query of which a part is an angle.
+
+    Parameters
+    ----------
+    wcs : ImageWcs
+        Of the image.
+    query : CutoutQuery
+        What is asked for.
+    rule : BoxRule
+        How pixels are counted.
+    shape : tuple of int
+        NAXIS1, NAXIS2, … of the image.
+
+    Raises
+    ------
+    NoUsableWcs
+        The centre has no place in the image's projection, or no sky is around it.
+    """
+    if isinstance(query.center, PixelPosition):
+        x, y = query.center.x, query.center.y
+    else:
+        x, y = (steady(c) for c in wcs.to_pixel(query.center.ra_deg, query.center.dec_deg))
+    if isinstance(query.size, PixelSize):
+        return plan_box(rule, x, y, query.size.x, query.size.y)
+    if rule is BoxRule.EXACT:
+        width_px, height_px = _size_px(wcs, x, y, query.size)
+        return plan_box(rule, x, y, steady(width_px), steady(height_px))
+    return _box_on_sky(wcs, x, y, query.size, shape)
+
+
+def _size_px(wcs: ImageWcs, x: float, y: float, size: AngularSize) -> tuple[float, float]:
+    """Divide an angular size by the local pixel scale along each axis."""
+    ends = np.array([(x - 0.5, y), (x, y - 0.5), (x + 0.5, y), (x, y + 0.5)])
+    sky = wcs.to_sky(ends)
+    scale_x, scale_y = (float(scale) for scale in separation_deg(sky[:2], sky[2:]))
+    if not (scale_x > 0 and scale_y > 0):
+        raise NoUsableWcs("The image has no sky at the centre, so that an angle has no length.")
+    return size.x_deg / scale_x, size.y_deg / scale_y
+
+
+_DIRECTIONS = np.array([(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)])
+_EVEN = np.linspace(0, 1, 33)[1:]
+_SAMPLES = _EVEN**2  # denser where small boxes end
+
+
+def _box_on_sky(
+    wcs: ImageWcs, x: float, y: float, size: AngularSize, shape: tuple[int, ...]
+) -> Section:
+    """Go from the centre along the row and the column until the distance is half the size."""
+    center = np.array([(x, y)])
+    origin = wcs.to_sky(center)
+    if not np.isfinite(origin).all():
+        raise NoUsableWcs("The image has no sky at the centre, so that an angle has no length.")
+    half = np.repeat((size.x_deg / 2, size.y_deg / 2), 2)
+    # a pixel beyond the edge of the image: the rest is clipped
+    limit = np.maximum([x, shape[0] + 1 - x, y, shape[1] + 1 - y], 0)
+
+    def excess(steps: Points) -> Points:
+        """Say how far beyond half the size the ends of steps lie; no sky is beyond it."""
+        ends = (center + steps[..., None] * _DIRECTIONS[:, None, :]).reshape(-1, 2)
+        gaps = separation_deg(wcs.to_sky(ends), origin).reshape(steps.shape)
+        beyond: Points = np.where(np.isnan(gaps), np.inf, gaps) - half[:, None]
+        return beyond
+
+    steps = _first_root(excess, limit)
+    return plan_box_between(
+        steady(x - steps[0]), steady(x + steps[1]), steady(y - steps[2]), steady(y + steps[3])
+    )
+
+
+def _first_root(excess: Callable[[Points], Points], limit: Points) -> Points:
+    """Find where each of several functions first stops being negative, between 0 and its limit.
+
+    Samples close in on the place; the last, short interval is taken for straight. A function that
+    stays negative gives its limit, one that jumps to infinity the place before the jump.
+
+    Parameters
+    ----------
+    excess : callable
+        From arguments, shape (functions, samples), to values of the same shape.
+    limit : ndarray, shape (functions,)
+        Up to where each is searched.
+    """
+    index = np.arange(len(limit))
+    low, width, shares = np.zeros_like(limit), limit, _SAMPLES
+    for _ in range(3):
+        steps = np.concatenate([low[:, None], low[:, None] + width[:, None] * shares], axis=1)
+        values = excess(steps)
+        reached = values[:, 1:] >= 0
+        after = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, len(shares))
+        low, width = steps[index, after - 1], steps[index, after] - steps[index, after - 1]
+        shares = _EVEN
+    below, above = values[index, after - 1], values[index, after]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(above < 0, 1.0, np.nan_to_num(-below / (above - below)))
+    roots: Points = low + width * np.clip(share, 0.0, 1.0)
+    return roots

@@ -1,0 +1,209 @@
+"""World coordinates: sky <-> pixel for one image. No I/O.
+
+Only the cards that describe the primary celestial axes reach wcslib: parsing all of a header costs
+five times as much, and what is left out cannot confuse it.
+"""
+
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from gateway.core.errors import NoUsableWcs
+from gateway.core.frames import conversion_from_j2000
+from gateway.core.header import Header
+
+Points = NDArray[np.float64]
+"""Shape (n, 2): x, y in FITS pixel coordinates, or longitude, latitude in degrees."""
+
+# The cards of the primary description; names with a trailing letter are alternates.
+_KEPT = re.compile(
+    rb"WCSAXES|CTYPE\d|CUNIT\d|CRVAL\d|CRPIX\d|CDELT\d|CROTA\d|PC\d_\d|CD\d_\d|[PC][CD]\d{6}"
+    rb"|PV\d_\d+|PS\d_\d+|PROJP\d|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH|DATE-OBS|MJD-OBS"
+    rb"|[AB]P?_(?:ORDER|DMAX|\d_\d)|CPDIS\d|CPERR\d|DP\d|D2IM.*|WAT\d_\d+|NAXIS\d?"
+)
+_SIP = re.compile(rb"[AB]_ORDER")
+_PV = re.compile(rb"PV\d_\d+")
+# Plate solutions of the Digitized Sky Survey: wcslib prefers them to celestial axes.
+_PLATE = re.compile(rb"AMD.*|PLT.*|PPO\d?.*|CNPIX\d|[XY]PIXELSZ|OBJCT.*")
+_CELESTIAL = re.compile(r"RA--|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}L[NT]")
+
+_NEAR = np.array([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)])
+_MAX_STEPS = 30  # Newton; a distortion that can be inverted takes three to six
+_ON_SPOT_PX = 1e-9
+_ON_SPOT_DEG = 1e-6
+
+
+def axis_types(header: Header) -> tuple[str, str]:
+    """Give CTYPE1 and CTYPE2, empty where absent."""
+    return header.get_str("CTYPE1"), header.get_str("CTYPE2")
+
+
+def has_celestial_axes(header: Header) -> bool:
+    """Tell whether the first two axes claim to be a longitude and a latitude."""
+    return all(_CELESTIAL.match(ctype) for ctype in axis_types(header))
+
+
+def has_plate_only(header: Header) -> bool:
+    """Tell whether a plate solution is the only description of the sky."""
+    return not has_celestial_axes(header) and header.find("AMDX1") >= 0
+
+
+def describes_sky(header: Header) -> bool:
+    """Tell whether an image could be cut at a sky position."""
+    return has_celestial_axes(header) or has_plate_only(header)
+
+
+def trim(header: Header) -> bytes:
+    """Keep the cards that `ImageWcs` is made from, mended where wcslib would misread them.
+
+    Images with equal trimmed cards have equal world coordinates.
+    """
+    plate = has_plate_only(header)
+    cards = [
+        card
+        for card in header
+        if _KEPT.fullmatch(card[:8].rstrip()) or (plate and _PLATE.fullmatch(card[:8].rstrip()))
+    ]
+    names = [card[:8].rstrip() for card in cards]
+    if any(_SIP.fullmatch(name) for name in names):
+        # PTF: the distortion stands twice, as SIP and as PV; wcslib would apply both
+        cards = [card for card in cards if not _PV.match(card)]
+    elif not any(_PV.fullmatch(name) for name in names):
+        cards = [
+            card.replace(b"--TPV", b"--TAN", 1) if card.startswith(b"CTYPE") else card
+            for card in cards
+        ]
+    return b"".join(cards)
+
+
+def lookup_tables(header: Header) -> frozenset[tuple[str, int]]:
+    """Name the tables that an image's distortion refers to: EXTNAME and EXTVER of each.
+
+    Notes
+    -----
+    The convention of Distortion Paper IV as astropy reads it: ``CPDISj = 'LOOKUP'`` with
+    ``DPj = 'EXTVER: n'``, ``D2IMDISj = 'LOOKUP'`` with ``D2IMj = 'EXTVER: n'``.
+    """
+    tables = set()
+    for kind, record, name in (("CPDIS", "DP", "WCSDVARR"), ("D2IMDIS", "D2IM", "D2IMARR")):
+        for axis in (1, 2):
+            if header.get_str(f"{kind}{axis}").upper() != "LOOKUP":
+                continue
+            pattern = rb"%s%d +=? *'EXTVER: *([\d.]+)" % (record.encode(), axis)
+            version = next((m[1] for card in header if (m := re.match(pattern, card))), b"1")
+            tables.add((name, int(float(version))))
+    return frozenset(tables)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupTable:
+    """A distortion table of a file: the header and the bytes of its data unit."""
+
+    header: Header
+    data: bytes
+
+
+class ImageWcs:
+    """Sky <-> pixel for one image.
+
+    Not safe for use by two threads at once.
+
+    Parameters
+    ----------
+    trimmed : bytes
+        What `trim` gave.
+    tables : iterable of LookupTable
+        What the image's `lookup_tables` are.
+
+    Raises
+    ------
+    NoUsableWcs
+        The cards describe no celestial axes, or describe them wrongly.
+    """
+
+    def __init__(self, trimmed: bytes, tables: Iterable[LookupTable] = ()) -> None:
+        header = fits.Header.fromstring(trimmed)
+        hdus = [fits.ImageHDU.fromstring(t.header.to_bytes() + t.data) for t in tables]
+        try:
+            # what wcslib and astropy mend they announce as warnings; nobody is there to read
+            with warnings.catch_warnings(action="ignore"):
+                wcs = WCS(header, fobj=fits.HDUList([fits.PrimaryHDU(), *hdus]), naxis=None)
+                wcs = wcs.sub([1, 2]) if wcs.naxis > 2 else wcs  # noqa: PLR2004 - a plane
+                wcs.wcs.set()
+        except Exception as error:  # wcslib's errors have no useful common ancestor
+            raise NoUsableWcs("The image's world coordinate system is damaged.") from error
+        prm = wcs.wcs
+        if sorted((prm.lng, prm.lat)) != [0, 1]:
+            raise NoUsableWcs("The image's first two axes are not celestial.")
+        self._wcs = wcs
+        self._prm = prm
+        self._lng, self._lat = prm.lng, prm.lat
+        self._distorted = wcs.has_distortion
+        self._to_native = conversion_from_j2000(prm)
+
+    def to_pixel(self, ra_deg: float, dec_deg: float) -> tuple[float, float]:
+        """Find the pixel at a J2000 position.
+
+        Returns
+        -------
+        x, y : float
+            FITS pixel coordinates; they may lie far outside of the image.
+
+        Raises
+        ------
+        NoUsableWcs
+            The position has no place in the image's projection.
+        """
+        world = np.empty((1, 2))
+        world[0, self._lng], world[0, self._lat] = self._to_native(ra_deg, dec_deg)
+        focal = self._prm.s2p(world, 1)["pixcrd"]
+        pixel = self._undistort(focal) if self._distorted else focal
+        # TNX, ZPX and TPV have no horizon, and a distortion folds over far from its image: the
+        # antipode must not be served as the centre
+        found = self.to_sky(pixel)
+        if not separation_deg(found, world[:, [self._lng, self._lat]])[0] < _ON_SPOT_DEG:
+            raise NoUsableWcs("The centre cannot be projected onto the image.")
+        return float(pixel[0, 0]), float(pixel[0, 1])
+
+    def to_sky(self, pixels: Points) -> Points:
+        """Give longitude and latitude in the image's own frame; NaN where there is no sky.
+
+        Parameters
+        ----------
+        pixels : ndarray of float64, shape (n, 2)
+            FITS pixel coordinates.
+        """
+        focal = self._wcs.pix2foc(pixels, 1) if self._distorted else pixels
+        world = self._prm.p2s(focal, 1)["world"]
+        return world if self._lng == 0 else world[:, ::-1]  # type: ignore[no-any-return]
+
+    def _undistort(self, focal: Points) -> Points:
+        """Invert the distortion by Newton's method, whether or not AP and BP are there."""
+        pixel = focal.copy()
+        for _ in range(_MAX_STEPS):
+            there = self._wcs.pix2foc(pixel + _NEAR, 1)
+            jacobian = (there[1:] - there[0]).T * 2
+            try:
+                step = np.linalg.solve(jacobian, focal[0] - there[0])
+            except np.linalg.LinAlgError:
+                break
+            pixel = pixel + step
+            if not np.isfinite(step).all():
+                break
+            if np.abs(step).max() < _ON_SPOT_PX:
+                return pixel
+        return np.full((1, 2), np.nan)
+
+
+def separation_deg(a: Points, b: Points) -> Points:
+    """Give the great-circle distances between positions, precise also for the smallest."""
+    a, b = np.radians(a), np.radians(b)
+    d_lon, d_lat = (a[:, 0] - b[:, 0]) / 2, (a[:, 1] - b[:, 1]) / 2
+    h = np.sin(d_lat) ** 2 + np.cos(a[:, 1]) * np.cos(b[:, 1]) * np.sin(d_lon) ** 2
+    return np.degrees(2 * np.arcsin(np.sqrt(np.minimum(h, 1.0))))  # type: ignore[no-any-return]

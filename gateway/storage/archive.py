@@ -1,0 +1,141 @@
+"""Archive: from the path of a URL to a collection, its store and a key.
+
+Collections are the only way to storage: no path leads out of one, and no request names a host, a
+bucket or a scheme.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from fsspec import get_filesystem_class
+from fsspec.asyn import AsyncFileSystem
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import get_protocol
+
+from gateway.config import CollectionSettings, LimitSettings, Settings
+from gateway.core.box import BoxRule
+from gateway.core.errors import NotFound
+from gateway.storage.local import LocalStore
+from gateway.storage.remote import RemoteStore
+from gateway.storage.store import Store
+
+_FORBIDDEN = ("", ".", "..")
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A URL prefix, the storage behind it, and its rules."""
+
+    settings: CollectionSettings
+    store: Store
+    rule: BoxRule
+
+    @property
+    def path(self) -> str:
+        """The URL prefix, without a slash at its end."""
+        return self.settings.path
+
+
+class Archive:
+    """All collections.
+
+    Parameters
+    ----------
+    collections : iterable of Collection
+        With different paths.
+    """
+
+    def __init__(self, collections: Mapping[str, Collection]) -> None:
+        self.collections = dict(sorted(collections.items()))
+        self._by_segments = {tuple(path[1:].split("/")): c for path, c in collections.items()}
+
+    def resolve(self, segments: tuple[str, ...]) -> tuple[Collection, str]:
+        """Find the collection with the longest prefix of a path, and the key below it.
+
+        Raises
+        ------
+        NotFound
+            No collection holds the path.
+        """
+        for length in range(len(segments), 0, -1):
+            collection = self._by_segments.get(segments[:length])
+            if collection is not None:
+                return collection, "/".join(segments[length:])
+        raise NotFound("There is no such file or folder here.")
+
+    def below(self, segments: tuple[str, ...]) -> dict[str, str]:
+        """Name the folders that lead to collections, with the titles of those that are one.
+
+        Parameters
+        ----------
+        segments : tuple of str
+            A prefix of collections, or a folder in one.
+        """
+        depth = len(segments)
+        found: dict[str, str] = {}
+        for path, collection in self._by_segments.items():
+            if path[:depth] == segments and len(path) > depth:
+                title = collection.settings.title if len(path) == depth + 1 else ""
+                found[path[depth]] = found.get(path[depth]) or title
+        return found
+
+    async def close(self) -> None:
+        """Close all stores."""
+        for collection in self.collections.values():
+            await collection.store.close()
+
+
+def parse_path(path: str) -> tuple[str, ...]:
+    """Decode the path of a URL into its segments; the last is empty for a folder.
+
+    Raises
+    ------
+    NotFound
+        It has a segment that could mean another place: an empty one, a dot or two, one with an
+        encoded slash or NUL, or one that is not UTF-8.
+    """
+    segments = path.removeprefix("/").split("/")
+    if "%" in path:
+        try:
+            segments = [unquote_to_bytes(segment).decode() for segment in segments]
+        except UnicodeDecodeError as error:
+            raise NotFound("There is no such file or folder here.") from error
+    inner = segments if segments[-1] else segments[:-1]
+    if any(s in _FORBIDDEN or "/" in s or "\0" in s or "\\" in s for s in inner):
+        raise NotFound("There is no such file or folder here.")
+    return tuple(segments)
+
+
+def open_archive(settings: Settings) -> Archive:
+    """Make the stores of all collections; none of them is asked for anything yet."""
+    return Archive(
+        {
+            each.path: Collection(each, open_store(each, settings.limits), BoxRule(each.box))
+            for each in settings.collections
+        }
+    )
+
+
+def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
+    """Make the store of a collection from its URL.
+
+    Raises
+    ------
+    ValueError, ImportError
+        No filesystem is known for the URL, or the package that it needs is not installed.
+    """
+    options = dict(collection.storage_options)
+    if issubclass(get_filesystem_class(get_protocol(collection.url)), AsyncFileSystem):
+        options["asynchronous"] = True
+    filesystem, root = url_to_fs(collection.url, **options)
+    if isinstance(filesystem, LocalFileSystem):
+        return LocalStore(
+            Path(root),
+            follow_symlinks=collection.follow_symlinks,
+            mapped_bytes=limits.mapped_bytes,
+            open_files=limits.open_files,
+        )
+    return RemoteStore(filesystem, root, limits.storage_timeout_s)

@@ -1,0 +1,121 @@
+"""The Store protocol: what the rest of the program knows of a storage.
+
+A store opens objects and lists folders. An open object is one version of a file: it gives the
+bytes that its `info` speaks of, or raises, whatever happens to the file's name meanwhile.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.ranges import Block
+
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a storage says of an object."""
+
+    size: int
+    """Length in bytes."""
+    identity: str
+    """Differs whenever the bytes may differ: an ETag, or time, size and inode."""
+    modified: float | None
+    """Time of the last change, in seconds since 1970 (UTC), if known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a folder's listing."""
+
+    name: str
+    """The last segment of the key, without a slash."""
+    is_folder: bool
+    size: int | None
+    """Length in bytes; None for a folder."""
+    modified: float | None
+    """Time of the last change, in seconds since 1970 (UTC), if known."""
+
+
+class StoredObject(Protocol):
+    """One version of one object, open for reading by one request."""
+
+    @property
+    def info(self) -> ObjectInfo:
+        """Size, identity and time of this version."""
+
+    @property
+    def reads(self) -> int:
+        """Number of requests to the storage so far."""
+
+    @property
+    def bytes_read(self) -> int:
+        """Number of bytes that the storage gave so far, gaps included."""
+
+    def read_resident(self, block: Block) -> Buffer | None:
+        """Give the bytes of a block if that needs no waiting, else None.
+
+        A hop to a thread costs more than a small cutout: what lies in memory is given at once.
+
+        Raises
+        ------
+        SourceChanged
+            The object is no longer the one that was opened.
+        """
+
+    async def read(self, block: Block) -> Buffer:
+        """Read a block: its rows, packed, exactly `block.size` bytes.
+
+        Raises
+        ------
+        ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
+        """
+
+    async def peek(self, start: int, stop: int) -> Buffer:
+        """Read the bytes from `start` to `stop`, as far as the object goes.
+
+        Raises
+        ------
+        CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
+        """
+
+    async def close(self) -> None:
+        """Let go of what the object holds."""
+
+
+class Store(Protocol):
+    """A storage: a tree of objects, named by keys without a leading slash."""
+
+    async def open(self, key: str) -> StoredObject:
+        """Open the present version of an object.
+
+        Raises
+        ------
+        NotFound
+            The storage says that there is no such object; `IsFolder` if it is a folder.
+        StorageUnavailable, StorageTimeout
+            The storage could not say.
+        """
+
+    def entries(self, key: str) -> AsyncIterator[Entry]:
+        """List a folder, in no particular order; `key` is empty for the root.
+
+        Raises
+        ------
+        NotFound
+            There is no such folder.
+        StorageUnavailable, StorageTimeout
+            The storage could not say.
+        """
+
+    async def probe(self) -> None:
+        """Make sure that the storage can be reached.
+
+        Raises
+        ------
+        NotFound, StorageUnavailable, StorageTimeout
+        """
+
+    async def close(self) -> None:
+        """Let go of connections and open files."""

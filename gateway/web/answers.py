@@ -1,0 +1,139 @@
+"""Answers: from a plan to a response, for cutouts and for files.
+
+Both are bytes with validators, so both know HEAD and Range (RFC 9110, 14). A gzipped cutout has
+no byte ranges: where its bytes lie is only known when all are made.
+"""
+
+from collections.abc import AsyncGenerator
+from time import perf_counter
+
+from aiohttp import hdrs, web
+
+from gateway.core.ranges import ByteRange
+from gateway.service import Answer, Service
+from gateway.storage.store import Buffer
+from gateway.web.conditional import (
+    Multipart,
+    Validators,
+    content_range,
+    parse_range,
+    plan_multipart,
+    selects_range,
+)
+from gateway.web.gzip import deflate, deflate_chunks
+from gateway.web.streaming import send
+
+Headers = dict[str, str]
+
+
+class Sender:
+    """Makes the responses to one service's answers.
+
+    Parameters
+    ----------
+    service : Service
+        Reads the bytes.
+    max_ranges : int
+        How many ranges of one request are answered.
+    """
+
+    def __init__(self, service: Service, max_ranges: int) -> None:
+        self._service = service
+        self._max_ranges = max_ranges
+
+    async def send_plain(
+        self, request: web.Request, answer: Answer, headers: Headers, validators: Validators
+    ) -> web.StreamResponse:
+        """Answer with the bytes as they are, or with the ranges that are asked for.
+
+        Raises
+        ------
+        RangeNotSatisfiable, GatewayError
+        """
+        size = answer.plan.size
+        headers[hdrs.ACCEPT_RANGES] = "bytes"
+        ranges = self._parse_ranges(request, size, validators)
+        if ranges is None:
+            return await self._send_range(request, answer, ByteRange(0, size), 200, headers)
+        if len(ranges) == 1:
+            headers[hdrs.CONTENT_RANGE] = content_range(ranges[0], size)
+            return await self._send_range(request, answer, ranges[0], 206, headers)
+        multipart = plan_multipart(
+            ranges, content_type=headers[hdrs.CONTENT_TYPE], size=size, etag=validators.etag
+        )
+        headers[hdrs.CONTENT_TYPE] = multipart.content_type
+        headers[hdrs.CONTENT_LENGTH] = str(multipart.size)
+        response = web.StreamResponse(status=206, headers=headers)
+        return await send(request, response, self._read_parts(answer, multipart))
+
+    async def send_gzipped(
+        self, request: web.Request, answer: Answer, headers: Headers
+    ) -> web.StreamResponse:
+        """Answer with a gzip file of the bytes.
+
+        Raises
+        ------
+        GatewayError
+        """
+        size = answer.plan.size
+        headers[hdrs.ACCEPT_RANGES] = "none"
+        if request.method == hdrs.METH_HEAD:
+            headers["Server-Timing"] = server_timing(answer)
+            return web.StreamResponse(headers=headers)
+        started = perf_counter()
+        data = self._service.read_now(answer, 0, size)
+        if data is None:
+            headers["Server-Timing"] = server_timing(answer)
+            chunks = deflate_chunks(self._service.read_chunks(answer, 0, size))
+            return await send(request, web.StreamResponse(headers=headers), chunks)
+        read = perf_counter()
+        packed = deflate(data)
+        answer.timings["read"] = read - started
+        answer.timings["encode"] = perf_counter() - read
+        headers["Server-Timing"] = server_timing(answer)
+        return web.Response(body=packed, headers=headers)
+
+    def _parse_ranges(
+        self, request: web.Request, size: int, validators: Validators
+    ) -> list[ByteRange] | None:
+        header = request.headers.get(hdrs.RANGE)
+        if header is None or request.method != hdrs.METH_GET:
+            return None
+        if not selects_range(request.headers, validators):
+            return None
+        return parse_range(header, size, max_ranges=self._max_ranges)
+
+    async def _send_range(
+        self, request: web.Request, answer: Answer, part: ByteRange, status: int, headers: Headers
+    ) -> web.StreamResponse:
+        headers[hdrs.CONTENT_LENGTH] = str(part.size)
+        data = None
+        if request.method != hdrs.METH_HEAD:
+            started = perf_counter()
+            data = self._service.read_now(answer, part.start, part.stop)
+            if data is not None:
+                answer.timings["read"] = perf_counter() - started
+        headers["Server-Timing"] = server_timing(answer)
+        if data is not None:
+            return web.Response(status=status, body=data, headers=headers)
+        response = web.StreamResponse(status=status, headers=headers)
+        if request.method == hdrs.METH_HEAD:
+            return response
+        chunks = self._service.read_chunks(answer, part.start, part.stop)
+        return await send(request, response, chunks)
+
+    async def _read_parts(
+        self, answer: Answer, multipart: Multipart
+    ) -> AsyncGenerator[Buffer, None]:
+        for prefix, part in multipart.parts:
+            yield prefix
+            async for chunk in self._service.read_chunks(answer, part.start, part.stop):
+                yield chunk
+        yield multipart.closing
+
+
+def server_timing(answer: Answer) -> str:
+    """Say where the time went, in milliseconds, and what the storage did."""
+    steps = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in answer.timings.items()]
+    stored = answer.stored
+    return ", ".join([*steps, f'storage;desc="{stored.reads} reads, {stored.bytes_read} bytes"'])

@@ -1,0 +1,209 @@
+"""Handlers: thin. Parse what is asked for, ask the service, answer."""
+
+import re
+from asyncio import to_thread
+from hashlib import blake2b
+from time import perf_counter
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound
+from gateway.core.query import CutoutQuery, parse_query, split_query
+from gateway.service import Service, Source
+from gateway.storage.archive import parse_path
+from gateway.web.answers import Headers, Sender
+from gateway.web.conditional import Validators, Verdict, evaluate, http_date
+from gateway.web.listing import render_folder, render_landing
+from gateway.web.pages import HTML, content_security_policy
+from gateway.web.trace import TRACE
+
+# Part of every cutout's ETag: raise it when equal queries of equal files give other bytes.
+ENCODER_VERSION = 1
+
+_FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
+_PACKED_ENDING = re.compile(r"\.(gz|fz)$", re.IGNORECASE)
+_FITS, _GZIP = "application/fits", "application/gzip"
+_LARGE_FOLDER = 1000  # entries; a page of more is made in a thread
+
+
+class Handlers:
+    """The answers to all URLs of the archive.
+
+    Parameters
+    ----------
+    service : Service
+        Finds, plans and reads.
+    max_ranges : int
+        How many ranges of one request are answered.
+    """
+
+    def __init__(self, service: Service, max_ranges: int) -> None:
+        self._service = service
+        self._sender = Sender(service, max_ranges)
+
+    async def get_landing(self, request: web.Request) -> web.Response:
+        """Say what is served here."""
+        titles = {c.path: c.settings.title for c in self._service.archive.collections.values()}
+        base_url = f"{request.scheme}://{request.host}"
+        return _page(*render_landing(titles, base_url, request.headers.get(hdrs.ACCEPT, "")))
+
+    async def get_health(self, _: web.Request) -> web.Response:
+        """Say that the process is alive."""
+        return web.Response(text="ok\n")
+
+    async def get_readiness(self, _: web.Request) -> web.Response:
+        """Say whether every storage can be reached."""
+        try:
+            await self._service.probe()
+        except GatewayError:
+            return web.Response(status=503, text="A storage cannot be reached.\n")
+        return web.Response(text="ok\n")
+
+    async def get_options(self, request: web.Request) -> web.Response:
+        """Answer a preflight (Fetch standard) and who asks what is answered here."""
+        headers = {hdrs.ALLOW: "GET, HEAD, OPTIONS"}
+        segments = parse_path(request.rel_url.raw_path)
+        try:
+            collection, _ = self._service.archive.resolve(segments)
+        except NotFound:
+            return web.Response(status=204, headers=headers)
+        if collection.settings.cors:
+            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+            headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = headers[hdrs.ALLOW]
+            headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = "*"
+            headers[hdrs.ACCESS_CONTROL_MAX_AGE] = "86400"
+        return web.Response(status=204, headers=headers)
+
+    async def get_path(self, request: web.Request) -> web.StreamResponse:
+        """Answer a folder, a file, or a cutout of a file."""
+        segments = parse_path(request.rel_url.raw_path)
+        parameters = split_query(request.rel_url.raw_query_string)
+        if not segments[-1]:
+            return await self._get_folder(request, segments[:-1], parameters)
+        started = perf_counter()
+        try:
+            source = await self._service.open(segments)
+        except IsFolder:
+            return _to_folder(request)
+        except NotFound:
+            if self._service.archive.below(segments):
+                return _to_folder(request)
+            raise
+        request[TRACE].source = source
+        resolve_s = perf_counter() - started
+        if parameters:
+            if not _FITS_NAME.search(segments[-1]):
+                raise BadParameter(next(iter(parameters)), "only FITS images can be cut.")
+            return await self._get_cutout(request, source, parse_query(parameters), resolve_s)
+        return await self._get_file(request, source, resolve_s)
+
+    async def _get_folder(
+        self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
+    ) -> web.Response:
+        if parameters:
+            raise BadParameter(
+                next(iter(parameters)), "a folder takes no parameters; cut a FITS image in it."
+            )
+        entries, titles = await self._service.entries(segments)
+        path = f"/{'/'.join(segments)}/"
+        accept = request.headers.get(hdrs.ACCEPT, "")
+        if len(entries) > _LARGE_FOLDER:
+            return _page(*await to_thread(render_folder, path, entries, accept, titles))
+        return _page(*render_folder(path, entries, accept, titles))
+
+    async def _get_file(
+        self, request: web.Request, source: Source, resolve_s: float
+    ) -> web.StreamResponse:
+        validators = _validators(source, "file")
+        headers = _headers(source, validators)
+        if (refused := _refuse(request, headers, validators)) is not None:
+            return refused
+        headers[hdrs.CONTENT_TYPE] = _content_type(source.file_name)
+        headers["X-Content-Type-Options"] = "nosniff"
+        answer = self._service.plan_file(source)
+        answer.timings["resolve"] = resolve_s
+        request[TRACE].answer = answer
+        return await self._sender.send_plain(request, answer, headers, validators)
+
+    async def _get_cutout(
+        self, request: web.Request, source: Source, query: CutoutQuery, resolve_s: float
+    ) -> web.StreamResponse:
+        gzipped = _is_gzipped(source, query)
+        validators = _validators(source, f"{query.center}{query.size}{gzipped}{ENCODER_VERSION}")
+        headers = _headers(source, validators)
+        if (refused := _refuse(request, headers, validators)) is not None:
+            return refused
+        answer = await self._service.plan_cutout(source, query)
+        answer.timings["resolve"] = resolve_s
+        request[TRACE].answer = answer
+        name = _PACKED_ENDING.sub("", source.file_name)
+        headers[hdrs.CONTENT_TYPE] = _GZIP if gzipped else _FITS
+        headers[hdrs.CONTENT_DISPOSITION] = _attachment(f"{name}.gz" if gzipped else name)
+        if gzipped:
+            return await self._sender.send_gzipped(request, answer, headers)
+        return await self._sender.send_plain(request, answer, headers, validators)
+
+
+def _is_gzipped(source: Source, query: CutoutQuery) -> bool:
+    mode = source.collection.settings.gzip
+    if mode == "never":
+        return False
+    return mode == "on" if query.gzip is None else query.gzip
+
+
+def _validators(source: Source, what: str) -> Validators:
+    """Make the validators of an answer: its ETag changes with the file and with the question."""
+    info = source.stored.info
+    digest = blake2b(f"{info.identity}\0{source.name}\0{what}".encode(), digest_size=12)
+    return Validators(f'"{digest.hexdigest()}"', info.modified)
+
+
+def _headers(source: Source, validators: Validators) -> Headers:
+    """Give the headers that a success and a 304 share (RFC 9110, 15.4.5)."""
+    headers: Headers = {hdrs.ETAG: validators.etag}
+    if validators.modified is not None:
+        headers[hdrs.LAST_MODIFIED] = http_date(validators.modified)
+    settings = source.collection.settings
+    if settings.cache_control:
+        headers[hdrs.CACHE_CONTROL] = settings.cache_control
+    return headers
+
+
+def _refuse(
+    request: web.Request, headers: Headers, validators: Validators
+) -> web.StreamResponse | None:
+    match evaluate(request.headers, validators):
+        case Verdict.NOT_MODIFIED:
+            return web.Response(status=304, headers=headers)
+        case Verdict.PRECONDITION_FAILED:
+            return web.Response(status=412, text="The file is not the one that you know.\n")
+        case Verdict.PROCEED:
+            return None
+
+
+def _content_type(name: str) -> str:
+    if name.lower().endswith(".gz"):
+        return _GZIP
+    return _FITS if _FITS_NAME.search(name) else "application/octet-stream"
+
+
+def _attachment(name: str) -> str:
+    """Write a Content-Disposition (RFC 6266); a name beyond ASCII is given twice."""
+    plain = name.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_")
+    plain = "".join(c if c.isprintable() else "_" for c in plain)
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'
+
+
+def _page(body: bytes, content_type: str) -> web.Response:
+    headers: Headers = {hdrs.CONTENT_TYPE: content_type, hdrs.VARY: hdrs.ACCEPT}
+    if content_type == HTML:
+        headers["Content-Security-Policy"] = content_security_policy()
+    return web.Response(body=body, headers=headers)
+
+
+def _to_folder(request: web.Request) -> web.Response:
+    name = request.rel_url.raw_path.rpartition("/")[2]
+    # relative, so that it also holds behind a proxy that adds a prefix
+    return web.Response(status=301, headers={hdrs.LOCATION: f"./{name}/"})

@@ -1,0 +1,123 @@
+"""Middleware: what happens to every request: an id, admission, a deadline, errors, the log."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+
+from aiohttp import ClientConnectionResetError, hdrs, web
+
+from gateway.config import Settings
+from gateway.core.errors import ArchiveError, GatewayError, Overloaded, StorageTimeout
+from gateway.web.access_log import AccessLog
+from gateway.web.conditional import RangeNotSatisfiable, content_range
+from gateway.web.metrics import Metrics
+from gateway.web.pages import HTML, content_security_policy
+from gateway.web.problems import Problem, describe_error, render_problem
+from gateway.web.trace import TRACE, Trace, begin_trace
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_LOG = logging.getLogger("gateway")
+_ALLOWED = f"{hdrs.METH_GET}, {hdrs.METH_HEAD}, {hdrs.METH_OPTIONS}"
+_METHODS = frozenset(_ALLOWED.split(", "))
+_UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})  # an operator asks in trouble, too
+_EXPOSED = (
+    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
+    "Server-Timing, X-Request-ID"
+)
+
+
+class Gate:
+    """Lets requests in, answers those that fail, and notes all of them.
+
+    Parameters
+    ----------
+    settings : Settings
+        Limits, and how errors are told.
+    metrics : Metrics
+        Counts.
+    log : AccessLog
+        Gets a line for each request.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, log: AccessLog) -> None:
+        self._server = settings.server
+        self._limits = settings.limits
+        self._metrics = metrics
+        self._log = log
+        self._admitted = 0
+
+    async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request, whatever happens."""
+        started = perf_counter()
+        trace = begin_trace(request)
+        try:
+            response = await self._admit(request, handler)
+        except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer
+            self._report(error, trace)
+            response = trace.broken or self._refuse(request, trace, error)
+        seconds = perf_counter() - started
+        self._metrics.count(request, response, trace, seconds)
+        self._log.write(request, response, trace, seconds)
+        return response
+
+    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in _UNGUARDED:
+            return await handler(request)
+        if request.method not in _METHODS:
+            raise web.HTTPMethodNotAllowed(request.method, _METHODS)
+        if self._admitted >= self._limits.max_requests:
+            raise Overloaded("The gateway has as much to do as it can; try again in a moment.")
+        self._admitted += 1
+        try:
+            async with asyncio.timeout(self._limits.request_timeout_s):
+                return await handler(request)
+        except TimeoutError as error:
+            raise StorageTimeout("The request took too long; ask for less at once.") from error
+        finally:
+            self._admitted -= 1
+
+    def _refuse(self, request: web.Request, trace: Trace, error: Exception) -> web.Response:
+        """Make the answer that tells an error."""
+        headers: dict[str, str] = {hdrs.VARY: hdrs.ACCEPT}
+        if isinstance(error, RangeNotSatisfiable):
+            headers[hdrs.CONTENT_RANGE] = content_range(None, error.size)
+            problem = Problem(416, "Range Not Satisfiable", str(error), trace.request_id)
+        elif isinstance(error, web.HTTPException):
+            headers[hdrs.ALLOW] = _ALLOWED
+            detail = "Only GET, HEAD and OPTIONS are answered here."
+            problem = Problem(error.status, error.reason, detail, trace.request_id)
+        else:
+            status = self._server.no_overlap_status
+            problem = describe_error(error, trace.request_id, no_overlap_status=status)
+        if isinstance(error, Overloaded):
+            headers[hdrs.RETRY_AFTER] = str(self._limits.retry_after_s)
+        body, headers[hdrs.CONTENT_TYPE] = render_problem(
+            problem, request.headers.get(hdrs.ACCEPT, "")
+        )
+        if headers[hdrs.CONTENT_TYPE] == HTML:
+            headers["Content-Security-Policy"] = content_security_policy()
+        return web.Response(status=problem.status, body=body, headers=headers)
+
+    def _report(self, error: Exception, trace: Trace) -> None:
+        """Log what the caller is not told: the cause, and that an answer was broken off."""
+        what = "broken off" if trace.broken else "failed"
+        if isinstance(error, ConnectionError | ClientConnectionResetError):
+            _LOG.info("request %s: the client is gone", trace.request_id)
+        elif isinstance(error, ArchiveError):
+            cause = f" ({error.__cause__!r})" if error.__cause__ else ""
+            _LOG.warning("request %s %s: %s%s", trace.request_id, what, error, cause)
+        elif not isinstance(error, GatewayError | web.HTTPException | RangeNotSatisfiable):
+            _LOG.error("request %s %s", trace.request_id, what, exc_info=error)
+
+
+async def add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what all answers have, also those that fail: the id, and CORS where it is allowed."""
+    trace = request.get(TRACE)
+    if trace is None:  # aiohttp refused the request itself
+        return
+    response.headers["X-Request-ID"] = trace.request_id
+    if trace.source is not None and trace.source.collection.settings.cors:
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED

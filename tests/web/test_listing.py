@@ -1,0 +1,300 @@
+"""Folders and the landing page: their order, their links, and that no name can break them."""
+
+import json
+import re
+import shlex
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.storage.store import Entry
+from gateway.web.listing import render_folder, render_landing
+from gateway.web.pages import content_security_policy, human_size
+from gateway.web.problems import Problem, render_problem
+
+BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
+JSON = "application/json"
+FOLDER = "/ibe/data/two mass/"
+MODIFIED = 1729859114.6  # 2024-10-25T12:25:14.6Z
+COLLECTIONS = {"/ibe/data/twomass": "Two Micron <All> Sky Survey", "/ibe/data/wise": ""}
+
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\x00"), min_size=1, max_size=20
+).filter(lambda name: name not in {".", ".."})
+
+
+class Links(HTMLParser):
+    """Collect the links of a page: address and text."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self._open: str | None = None
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag, attrs):
+        """Begin a link."""
+        if tag == "a":
+            self.found.append((dict(attrs)["href"], ""))
+            self._open = tag
+
+    def handle_endtag(self, tag):
+        """End a link."""
+        if tag == self._open:
+            self._open = None
+
+    def handle_data(self, data):
+        """Add to the text of the link."""
+        if self._open:
+            href, text = self.found[-1]
+            self.found[-1] = (href, text + data)
+
+
+def file(name: str) -> Entry:
+    """Make the entry of a file."""
+    return Entry(name, is_folder=False, size=2880, modified=MODIFIED)
+
+
+def folder(name: str) -> Entry:
+    """Make the entry of a folder."""
+    return Entry(name, is_folder=True, size=None, modified=None)
+
+
+def follow(path: str, href: str) -> str:
+    """Give the decoded path that a client asks for when it follows a link of the page at `path`."""
+    target = urlsplit(urljoin(f"https://archive.example{path.replace(' ', '%20')}", href))
+    assert (target.netloc, target.query, target.fragment) == ("archive.example", "", "")
+    return unquote(target.path)
+
+
+def listed(*entries: Entry) -> list[str]:
+    """Give the names of a listing, in order."""
+    body, _ = render_folder(FOLDER, entries, JSON)
+    return [entry["name"] for entry in json.loads(body)["entries"]]
+
+
+def test_folder_as_json():
+    """A program gets name, type, size in bytes, time in UTC and link of each entry."""
+    body, content_type = render_folder(FOLDER, [file("a 1.fits"), folder("s019")], JSON)
+
+    assert content_type == JSON
+    assert json.loads(body) == {
+        "path": FOLDER,
+        "entries": [
+            {"name": "s019", "type": "folder", "size": None, "modified": None, "href": "./s019/"},
+            {
+                "name": "a 1.fits",
+                "type": "file",
+                "size": 2880,
+                "modified": "2024-10-25T12:25:14Z",
+                "href": "./a%201.fits",
+            },
+        ],
+    }
+
+
+def test_folder_as_page():
+    """A browser gets a readable size with the exact one as its title, and the time in UTC."""
+    body, content_type = render_folder(FOLDER, [file("a.fits")], BROWSER)
+
+    assert content_type == "text/html; charset=utf-8"
+    assert b'<td title="2,880 bytes">2.88 kB</td>' in body
+    assert b'<time datetime="2024-10-25T12:25:14Z">2024-10-25 12:25</time>' in body
+    assert b"1 file, 2.88 kB" in body
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "text/html;q=0.5, application/json;q=0.4"])
+def test_page_unless_json_is_preferred(accept):
+    """Who does not prefer JSON gets a page."""
+    assert render_folder(FOLDER, [], accept)[1].startswith("text/html")
+    assert render_landing(COLLECTIONS, "http://localhost", accept)[1].startswith("text/html")
+
+
+def test_empty_folder():
+    """A folder without entries says so, and has no example of a cutout."""
+    body, _ = render_folder(FOLDER, [], BROWSER)
+
+    assert b"Nothing is stored in this folder." in body
+    assert b"center=" not in body
+
+
+def test_folders_come_first_and_numbers_count():
+    """Folders come before files, and numbers in names are compared as numbers."""
+    entries = [file("w10"), file("w9"), file("W9b"), file("w009"), folder("z"), folder("band2")]
+
+    assert listed(*entries) == ["band2", "z", "w009", "w9", "W9b", "w10"]
+
+
+@given(st.lists(NAMES, unique=True), st.randoms())
+def test_order_is_total(names, random):
+    """The order of the listing does not depend on the order of the storage."""
+    shuffled = random.sample(names, len(names))
+
+    assert listed(*map(file, names)) == listed(*map(file, shuffled))
+
+
+@given(st.lists(st.integers(0, 10**30), unique=True))
+def test_order_of_numbers(numbers):
+    """Names that differ in a number are in the order of the number."""
+    names = listed(*(file(f"a{number}.fits") for number in numbers))
+
+    assert names == [f"a{number}.fits" for number in sorted(numbers)]
+
+
+@given(NAMES, st.booleans())
+def test_links_lead_to_their_entries(name, is_folder):
+    """Whatever a name holds, its link asks for it and shows it, on the page and in JSON."""
+    entry = folder(name) if is_folder else file(name)
+    slash = "/" * is_folder
+    page, _ = render_folder(FOLDER, [entry], BROWSER)
+    data, _ = render_folder(FOLDER, [entry], JSON)
+    href, text = Links(page).found[-1]
+
+    assert json.loads(data)["entries"][0]["href"] == href
+    assert follow(FOLDER, href) == FOLDER + name + slash
+    assert text == name + slash
+
+
+@pytest.mark.parametrize(
+    ("name", "href"),
+    [
+        ("2024-10-25T12:25:14.fits", "./2024-10-25T12:25:14.fits"),
+        ("javascript:alert(1)", "./javascript:alert%281%29"),
+        ("a#b?c%20d", "./a%23b%3Fc%2520d"),
+        ('it\'s $HOME & "more"', "./it%27s%20%24HOME%20%26%20%22more%22"),
+        ("..fits", "./..fits"),
+        ("\udcff.fits", "./%FF.fits"),
+    ],
+)
+def test_links_are_relative_and_safe_in_a_shell(name, href):
+    """A link never is taken for a scheme, keeps bytes that are not UTF-8, and needs no quotes."""
+    page, _ = render_folder(FOLDER, [file(name)], BROWSER)
+
+    assert Links(page).found[-1][0] == href
+    assert shlex.quote(href) == href
+
+
+def test_path_leads_upwards():
+    """Home, each ancestor and the parent are links that lead there."""
+    path = "/ibe/data/a#1/image/"
+    page, _ = render_folder(path, [], BROWSER)
+    links = Links(page).found
+
+    assert [text for _, text in links] == ["Home", "ibe", "data", "a#1", "../"]
+    targets = ["/", "/ibe/", "/ibe/data/", "/ibe/data/a#1/", "/ibe/data/a#1/"]
+    assert [follow(path.replace("#", "%23"), href) for href, _ in links] == targets
+
+
+def test_example_of_a_cutout():
+    """The first FITS image of a folder, compressed or not, is the example of a cutout."""
+    entries = [file("a.txt"), folder("b.fits"), file("d.fits"), file("c 1.fits.fz")]
+    page, _ = render_folder(FOLDER, entries, BROWSER)
+    examples = [link for link in Links(page).found if "?" in link[0]]
+
+    query = "?center=100,100px&size=100px"
+    assert examples == [("./c%201.fits.fz" + query, "c 1.fits.fz" + query)]
+
+
+def test_collections_have_titles():
+    """A collection in a listing has its title, escaped; other folders have none."""
+    entries = [folder("twomass"), folder("wise")]
+    titles = {"twomass": "Two <Micron>", "wise": ""}
+    page, _ = render_folder("/ibe/data/", entries, BROWSER, titles)
+    data, _ = render_folder("/ibe/data/", entries, JSON, titles)
+
+    assert re.findall(b"<span>(.*?)</span>", page) == [b"Two &lt;Micron&gt;"]
+    assert [entry.get("title") for entry in json.loads(data)["entries"]] == ["Two <Micron>", None]
+
+
+def test_landing_as_json():
+    """A program gets the collections in their order."""
+    body, content_type = render_landing(COLLECTIONS, "https://archive.example", JSON)
+
+    assert content_type == JSON
+    assert json.loads(body) == {
+        "collections": [
+            {
+                "path": "/ibe/data/twomass/",
+                "title": "Two Micron <All> Sky Survey",
+                "href": "./ibe/data/twomass/",
+            },
+            {"path": "/ibe/data/wise/", "title": "", "href": "./ibe/data/wise/"},
+        ]
+    }
+
+
+def test_landing_as_page():
+    """A browser gets links to the collections and to the health of the server."""
+    page, _ = render_landing(COLLECTIONS, "https://archive.example", BROWSER)
+
+    assert [follow("/", href) for href, _ in Links(page).found] == [
+        "/ibe/data/twomass/",
+        "/ibe/data/wise/",
+        "/healthz",
+    ]
+    assert b"Two Micron &lt;All&gt; Sky Survey" in page
+
+
+def test_landing_without_collections():
+    """A gateway without collections says so."""
+    page, _ = render_landing({}, "https://archive.example", BROWSER)
+
+    assert b"No collection is configured yet." in page
+
+
+def test_landing_shows_commands_that_can_be_pasted():
+    """The commands are built from the address of this request and hold it as one word."""
+    page, _ = render_landing({"/ibe/it's": ""}, "http://127.0.0.1:8080", BROWSER)
+    text = re.sub(r"<[^>]+>", "\n", page.decode()).replace("&amp;", "&").replace("&#39;", "'")
+    commands = [line for line in text.splitlines() if re.match("curl|wget", line)]
+
+    root = "http://127.0.0.1:8080/ibe/it%27s/"
+    image = root + "path/to/image.fits?center=83.633,22.014deg&size=5arcmin"
+    assert commands == [
+        f"curl -OJ '{image}'",
+        f"wget --content-disposition '{image}'",
+        f"curl -H 'Accept: application/json' {root}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        render_folder(FOLDER, [file("a.fits")], BROWSER)[0],
+        render_landing(COLLECTIONS, "https://archive.example", BROWSER)[0],
+        render_problem(Problem(404, "Not Found", "There is no such file.", "1"), BROWSER)[0],
+    ],
+    ids=["folder", "landing", "problem"],
+)
+def test_pages_obey_their_policy(page):
+    """The policy admits the one style sheet of each page, and the page needs nothing else."""
+    (style,) = re.findall(b"<style>(.*?)</style>", page, re.DOTALL)
+    digest = b64encode(sha256(style).digest()).decode()
+
+    assert f"style-src 'sha256-{digest}';" in content_security_policy()
+    assert re.search(rb'<script|<img| style=| on\w+=| src=|href="https?:', page) is None
+    assert re.findall(rb'<link rel="icon" href="([^,]+),', page) == [b"data:image/svg+xml"]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (2880, "2.88 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (1_474_560_000, "1.47 GB"),
+        (5 * 10**12, "5 TB"),
+        (12_345 * 10**15, "12,345 PB"),
+    ],
+)
+def test_human_size(size, text):
+    """A size has three digits and a decimal unit."""
+    assert human_size(size) == text

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gateway.config import ConfigurationError, Settings, load_settings, settings_for_source
 from gateway.core.errors import GatewayError
+from gateway.core.query import parse_query
 from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
 from gateway.export import export_cutout
 from gateway.service import open_service
@@ -128,12 +129,9 @@ def _invite(url: str) -> str:
 
 
 def _cutout(options: argparse.Namespace) -> int:
+    query = parse_query({"center": options.center, "size": options.size})
     console = Console(stderr=True)
-    asyncio.run(
-        export_cutout(
-            options.source, options.center, options.size, options.box, options.output, console
-        )
-    )
+    asyncio.run(export_cutout(options.source, query, options.box, options.output, console))
     return 0
 
 

@@ -105,8 +105,8 @@ class LimitSettings(_Table):
     """Largest row of tiles of a compressed image that is unpacked at once, in bytes."""
     inline_bytes: int = Field(default=512 * _KIB, ge=0, le=64 * _MIB)
     """Answers up to this size are made whole in one go, in bytes."""
-    mapped_bytes: int = Field(default=64 * _MIB, ge=0)
-    """How much of local files a worker keeps mapped into memory, in bytes."""
+    mapped_bytes: int = Field(default=4 * _GIB, ge=0)
+    """How much of local files a worker keeps mapped, in bytes; it is the kernel's page cache."""
     open_files: int = Field(default=256, ge=1, le=2**16)
     """Local files that a worker keeps open in each collection."""
     max_url_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)

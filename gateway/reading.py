@@ -7,30 +7,45 @@ from gateway.config import LimitSettings
 from gateway.core.bands import Band, decode_band, locate_tiles, plan_bands
 from gateway.core.plan import CutoutPlan, Literal, Stored, Unpacked
 from gateway.core.ranges import Block, ByteRange, split_block
-from gateway.storage.store import Buffer, StoredObject
+from gateway.core.section import Planes
+from gateway.storage.store import Buffer, StoredObject, new_buffer
 
 
-def read_now(plan: CutoutPlan, stored: StoredObject, start: int, stop: int) -> bytes | None:
+def read_now(plan: CutoutPlan, stored: StoredObject, start: int, stop: int) -> memoryview | None:
     """Give the bytes of an answer from `start` to `stop` if that needs no waiting, else None.
 
     Raises
     ------
     SourceChanged
     """
-    found: list[Buffer] = []
+    found = new_buffer(stop - start)
+    offset = 0
     for piece, first, last in plan.between(start, stop):
+        target = found[offset : offset + last - first]
+        offset += last - first
         match piece:
             case Literal(data):
-                found.append(data[first:last])
+                target[:] = data[first:last]
             case Stored(planes):
-                for block, skip, take in planes.blocks(first, last):
-                    rows = stored.read_resident(block)
-                    if rows is None:
-                        return None
-                    found.append(rows if take == len(rows) else rows[skip : skip + take])
+                if not _copy_now(planes, first, last, stored, target):
+                    return None
             case Unpacked():
                 return None
-    return b"".join(found)
+    return found
+
+
+def _copy_now(
+    planes: Planes, first: int, last: int, stored: StoredObject, target: memoryview
+) -> bool:
+    offset = 0
+    for block, skip, take in planes.blocks(first, last):
+        rows = target[offset : offset + take] if take == block.size else new_buffer(block.size)
+        if not stored.read_resident(block, rows):
+            return False
+        if take < block.size:
+            target[offset : offset + take] = rows[skip : skip + take]
+        offset += take
+    return True
 
 
 async def read_chunks(

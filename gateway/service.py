@@ -100,16 +100,19 @@ class Service:
         timings = {"layout": laid_out - started, "wcs": perf_counter() - laid_out}
         return Answer(plan, stored, timings)
 
-    def read_now(self, answer: Answer, start: int, stop: int) -> bytes | None:
-        """Give the bytes of an answer if they are few and need no waiting, else None.
+    async def read_small(self, answer: Answer, start: int, stop: int) -> Buffer | None:
+        """Read the bytes of an answer at once if they are few, else give None.
 
         Raises
         ------
-        SourceChanged
+        CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
         """
         if stop - start > self._limits.inline_bytes:
             return None
-        return read_now(answer.plan, answer.stored, start, stop)
+        data = read_now(answer.plan, answer.stored, start, stop)
+        if data is not None:
+            return data
+        return b"".join([bytes(chunk) async for chunk in self.read_chunks(answer, start, stop)])
 
     def read_chunks(self, answer: Answer, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
         """Read the bytes of an answer in order and in bounded memory.

@@ -111,10 +111,9 @@ def plan_bands(
         range(pixels.start // t, -(-pixels.stop // t))
         for pixels, t in zip(wanted, image.tile_shape, strict=True)
     )
-    axis = max(1, *(i for i, t in enumerate(image.tile_shape) if t > 1 or i == 0))
-    least = prod(len(along) for along in tiles[:axis]) * max(
-        prod(image.tile_shape) * image.pixel_bytes, _LEAST_TILE_BYTES
-    )
+    axis = max([1, *(i for i, t in enumerate(image.tile_shape) if t > 1)])
+    tile_bytes = max(prod(image.tile_shape) * image.pixel_bytes, _LEAST_TILE_BYTES)
+    least = tile_bytes * prod(len(along) for along in tiles[:axis])
     if least > max_band_bytes:
         raise UnsupportedFits(
             f"The tiles of the compressed image are too large: {least} bytes are needed at once, "
@@ -216,7 +215,12 @@ def _decode_tile(image: TiledImage, tile: Tile, data: bytes) -> NDArray[Any]:
     shape, entry = _array_shape(tile.pixels), tile.entry
     codec = _CODECS.get(entry.stored, image.codec)
     if image.bitpix > 0:
-        return decode(codec, data, shape, "i")
+        values = decode(codec, data, shape, "i")
+        if values.itemsize > image.pixel_bytes:
+            # Lossy HCOMPRESS_1 goes beyond the ends of the range, and must not wrap around there.
+            ends = np.iinfo(_DTYPES[image.bitpix])
+            values = np.clip(values, ends.min, ends.max)
+        return values
     quantization = entry.quantization if entry.stored is Stored.COMPRESSED else None
     if quantization is None or image.dither == "NONE":
         return decode(codec, data, shape, "f")

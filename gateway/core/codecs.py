@@ -43,6 +43,8 @@ class Codec:
     """RICE_1: width of the coded integers; 1, 2 or 4."""
     smooth: bool = False
     """HCOMPRESS_1: whether to smooth what lossy compression made blocky."""
+    offset: int = 0
+    """PLIO_1, which codes no negative pixels: what was added to them."""
 
 
 def decode(codec: Codec, data: bytes, shape: tuple[int, ...], kind: Literal["i", "f"]) -> Pixels:
@@ -83,7 +85,7 @@ def decode(codec: Codec, data: bytes, shape: tuple[int, ...], kind: Literal["i",
             raise UnsupportedFits("An HCOMPRESS_1 tile that is not a rectangle cannot be read.")
         return decode_hcompress(data, (sides[0], sides[1]), smooth=codec.smooth).reshape(shape)
     if codec.name == "PLIO_1":
-        return decode_plio(data, n_pixels).reshape(shape)
+        return (decode_plio(data, n_pixels) - codec.offset).reshape(shape)
     return _decode_rice(codec, data, n_pixels).reshape(shape)
 
 

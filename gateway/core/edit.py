@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from gateway.core.header import CARD, Header, parse_value
+from gateway.core.header import CARD, VALUE, Header, parse_value
 
 # CRPIXja of the primary and all alternate descriptions (FITS 4.0, 8.2), and IRAF's LTVj.
 _CRPIX = re.compile(rb"CRPIX([12])([A-Z ]) *")
@@ -17,21 +17,32 @@ _LTV = re.compile(rb"LTV([12])    ")
 _CNPIX = re.compile(rb"CNPIX([12])  ")
 # A description that has one of these and no CRPIXja refers to the default, pixel 0.
 _DESCRIBED = re.compile(rb"(?:CTYPE|CRVAL|CDELT)([12])([A-Z ]) *|CD([12])_[12]([A-Z ]) *")
+_VALUE_START, _FIXED_STOP = 10, 30  # of a number in fixed format (FITS 4.0, 4.2.3), in bytes
+_NAXIS1, _NAXIS2 = b"NAXIS1  ", b"NAXIS2  "
 _CHECKSUMS = (b"CHECKSUM", b"DATASUM ")
+_MAX_DIGITS = 400  # of what is moved; no double is larger, and a Decimal's exponent may overflow
 _NUMBER = re.compile(rb"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][+-]?\d+)?)\s*(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Moving:
-    """A card whose number moves with the corner of the section."""
+class _Field:
+    """A card whose number is another in a cutout."""
 
-    offset: int
-    """Of the card in the template, in bytes."""
+    head: bytes
+    """The card before its number."""
+    width: int
+    """Of the number with the blanks before it."""
+    tail: bytes
+    """The card behind its number."""
     axis: int
     """0 for the first FITS axis, 1 for the second."""
     sign: int
-    """-1 where the number shrinks as the corner moves away from the first pixel."""
+    """-1 where the number shrinks as the corner moves away from the first pixel, 0 for NAXISj."""
     value: Decimal
+
+    def write(self, text: str) -> bytes:
+        """Give the card with another number; the comment stays where it is if the number fits."""
+        return (self.head + text.encode().rjust(self.width) + self.tail)[:CARD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +50,9 @@ class HeaderTemplate:
     """The header of an image, ready to become the header of a cutout of it."""
 
     cards: bytes
-    """Without those that a cutout does not keep: CHECKSUM and DATASUM."""
-    naxis: tuple[int, int]
-    """Offsets of NAXIS1 and NAXIS2, in bytes."""
-    moving: tuple[_Moving, ...]
+    """Those that a cutout keeps: all but CHECKSUM and DATASUM."""
+    fields: tuple[tuple[int, _Field], ...]
+    """What changes, with the offset of each card, in order."""
     missing: tuple[tuple[bytes, int], ...]
     """Keyword and axis of each CRPIXja that is absent, and so is 0."""
 
@@ -56,20 +66,23 @@ class HeaderTemplate:
         x_start, y_start : int
             Its first pixel in the parent, counted from 0.
         """
-        cards = bytearray(self.cards)
-        for offset, n in zip(self.naxis, (nx, ny), strict=True):
-            cards[offset : offset + CARD] = _with_value(cards[offset : offset + CARD], str(n))
-        shift = (x_start, y_start)
-        for card in self.moving:
-            if shift[card.axis]:
-                text = _decimal_text(card.value + card.sign * shift[card.axis])
-                where = slice(card.offset, card.offset + CARD)
-                cards[where] = _with_value(cards[where], text)
+        lengths, shifts = (nx, ny), (x_start, y_start)
+        parts: list[bytes] = []
+        done = 0
+        for offset, field in self.fields:
+            if not field.sign:
+                text = str(lengths[field.axis])
+            elif shift := shifts[field.axis]:
+                text = _decimal_text(field.value + field.sign * shift)
+            else:
+                continue
+            parts += self.cards[done:offset], field.write(text)
+            done = offset + CARD
+        parts.append(self.cards[done:])
         for keyword, axis in self.missing:
-            if shift[axis]:
-                value = b"%20d" % -shift[axis]
-                cards += (keyword.ljust(8) + b"= " + value).ljust(CARD)
-        return Header(bytes(cards)).to_bytes()
+            if shifts[axis]:
+                parts.append(_make_card(keyword, str(-shifts[axis])))
+        return Header(b"".join(parts)).to_bytes()
 
 
 def make_template(header: Header, *, plate_only: bool) -> HeaderTemplate:
@@ -84,32 +97,35 @@ def make_template(header: Header, *, plate_only: bool) -> HeaderTemplate:
         Survey. It counts pixels from CNPIX1, CNPIX2, which then move in place of CRPIXj.
     """
     cards = [card for card in header if card[:8] not in _CHECKSUMS]
-    naxis = [0, 0]
-    moving: list[_Moving] = []
-    present: set[tuple[bytes, int]] = set()
+    fields: list[tuple[int, _Field]] = []
+    seen: set[tuple[bytes, int]] = set()  # alternate and axis
     described: set[tuple[bytes, int]] = set()
+    lengths = [_NAXIS1, _NAXIS2]
     for i, card in enumerate(cards):
         keyword = card[:8]
-        if keyword in {b"NAXIS1  ", b"NAXIS2  "}:
-            naxis[int(keyword[5:6]) - 1] = i * CARD
-        if match := _CRPIX.fullmatch(keyword):
-            present.add((match[2], int(match[1]) - 1))
-        if match := _DESCRIBED.fullmatch(keyword):
+        if card[8:10] != VALUE:
+            continue
+        if keyword in lengths:  # the first of two is what readers take
+            lengths.remove(keyword)
+            fields.append((i * CARD, _make_field(card, int(keyword[5:6]) - 1, 0, Decimal(0))))
+        elif match := _CRPIX.fullmatch(keyword):
+            seen.add((match[2], int(match[1]) - 1))
+        elif match := _DESCRIBED.fullmatch(keyword):
             described.add((match[2] or match[4], int(match[1] or match[3]) - 1))
-        if (card_moves := _moving(card, i * CARD, plate_only=plate_only)) is not None:
-            moving.append(card_moves)
+        if (field := _moving_field(card, plate_only=plate_only)) is not None:
+            fields.append((i * CARD, field))
     missing = tuple(
         (b"CRPIX%d%s" % (axis + 1, alternate.strip()), axis)
-        for alternate, axis in sorted(described - present)
+        for alternate, axis in sorted(described - seen)
     )
-    return HeaderTemplate(b"".join(cards), (naxis[0], naxis[1]), tuple(moving), missing)
+    return HeaderTemplate(b"".join(cards), tuple(fields), missing)
 
 
 def without_data(header: Header) -> Header:
     """Make the header of a primary HDU whose image is left out: ``NAXIS = 0``."""
     dropped = re.compile(rb"NAXIS[1-9]\d*|CHECKSUM|DATASUM")
     cards = [card for card in header if not dropped.fullmatch(card[:8].rstrip())]
-    cards = [_with_value(card, "0") if card[:8] == b"NAXIS   " else card for card in cards]
+    cards = [_make_card(b"NAXIS", "0") if card[:8] == b"NAXIS   " else card for card in cards]
     return Header(b"".join(cards))
 
 
@@ -121,47 +137,52 @@ def move_reference(header: Header, x_shift: Decimal, y_shift: Decimal) -> Header
     A table's CRVALj are pixels of the parent image. Moving its CRPIXj by the section's corner in
     table steps leaves every pixel its correction, and the table its values.
     """
-    template = make_template(header, plate_only=False)
-    cards = bytearray(template.cards)
-    for card in template.moving:
-        if card.sign < 0:
-            text = _decimal_text(card.value + (x_shift, y_shift)[card.axis])
-            where = slice(card.offset, card.offset + CARD)
-            cards[where] = _with_value(cards[where], text)
-    for keyword, axis in template.missing:
-        text = _decimal_text((x_shift, y_shift)[axis])
-        cards += (keyword.ljust(8) + b"= " + text.rjust(20).encode()).ljust(CARD)
-    return Header(bytes(cards))
+    shifts = [x_shift, y_shift]
+    missing = {b"CRPIX1  ": 0, b"CRPIX2  ": 1}
+    cards = [card for card in header if card[:8] not in _CHECKSUMS]
+    for i, card in enumerate(cards):
+        axis = missing.get(card[:8])
+        if axis is not None and (value := _decimal(card)) is not None:
+            field = _make_field(card, axis, 1, value)
+            cards[i] = field.write(_decimal_text(value + shifts[axis]))
+            del missing[card[:8]]
+    cards += [_make_card(keyword, _decimal_text(shifts[axis])) for keyword, axis in missing.items()]
+    return Header(b"".join(cards))
 
 
-def _moving(card: bytes, offset: int, *, plate_only: bool) -> _Moving | None:
+def _moving_field(card: bytes, *, plate_only: bool) -> _Field | None:
     for pattern, sign in ((_CRPIX, -1), (_LTV, -1), (_CNPIX, +1)):
         match = pattern.fullmatch(card[:8])
-        if match and card[8:9] == b"=" and (plate_only or pattern is not _CNPIX):
+        if match and (plate_only or pattern is not _CNPIX):
             value = _decimal(card)
-            return None if value is None else _Moving(offset, int(match[1]) - 1, sign, value)
+            return None if value is None else _make_field(card, int(match[1]) - 1, sign, value)
     return None
+
+
+def _make_field(card: bytes, axis: int, sign: int, value: Decimal) -> _Field:
+    match = _NUMBER.match(card, _VALUE_START)
+    slash = card.find(b"/", _VALUE_START)
+    stop = match.end(1) if match else slash if 0 <= slash < _FIXED_STOP else _FIXED_STOP
+    return _Field(card[:8] + VALUE, stop - _VALUE_START, card[stop:], axis, sign, value)
+
+
+def _make_card(keyword: bytes, number: str) -> bytes:
+    """Write a card in fixed format (FITS 4.0, 4.2)."""
+    return (keyword.ljust(8) + VALUE + number.rjust(20).encode()).ljust(CARD)
 
 
 def _decimal(card: bytes) -> Decimal | None:
     """Read a number with all its digits: a shift by whole pixels must not lose the last."""
-    match = _NUMBER.match(card, 10)
+    match = _NUMBER.match(card, _VALUE_START)
     if match is None:  # undefined is the default, 0; text cannot move
         return Decimal(0) if parse_value(card) is None else None
     try:
-        return Decimal(match[1].decode().upper().replace("D", "E"))
+        value = Decimal(match[1].decode().upper().replace("D", "E"))
     except InvalidOperation:
         return None
+    return value if value.adjusted() < _MAX_DIGITS else None
 
 
 def _decimal_text(value: Decimal) -> str:
     text = str(value)
     return text if "." in text or "E" not in text else text.replace("E", ".0E", 1)
-
-
-def _with_value(card: bytes | bytearray, text: str) -> bytes:
-    """Replace the number of a card; the comment stays where it is if the number fits."""
-    match = _NUMBER.match(card, 10)
-    stop = match.end(1) if match else 30
-    value = text.encode().rjust(stop - 10)
-    return (bytes(card[:8]) + b"= " + value + bytes(card[stop:])).ljust(CARD)[:CARD]

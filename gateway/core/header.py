@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 CARD = 80
 BLOCK = 2880
+VALUE = b"= "  # without it a card has no value (FITS 4.0, 4.1.2.2)
 
 Value = str | int | float | bool | None
 
@@ -53,7 +54,7 @@ class Header:
 
     def find(self, keyword: str) -> int:
         """Give the offset of the first card with a keyword and a value, or -1."""
-        pattern = keyword.ljust(8).encode() + b"="
+        pattern = keyword.ljust(8).encode() + VALUE
         offset = self.cards.find(pattern)
         while offset >= 0 and offset % CARD:
             offset = self.cards.find(pattern, offset + 1)
@@ -69,7 +70,7 @@ class Header:
         value = self.get(keyword)
         if isinstance(value, float) and value.is_integer():
             return int(value)
-        return value if isinstance(value, int) else default
+        return value if isinstance(value, int) and not isinstance(value, bool) else default
 
     def get_str(self, keyword: str) -> str:
         """Give a string value, or an empty one."""

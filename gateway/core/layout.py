@@ -50,6 +50,11 @@ class Hdu:
         return self.xtension in {"PRIMARY", "IMAGE"} and bool(self.shape) and prod(self.shape) > 0
 
     @property
+    def is_table(self) -> bool:
+        """Whether the data unit is a table, ASCII or binary."""
+        return self.xtension in {"TABLE", "BINTABLE"}
+
+    @property
     def data_block(self) -> Block:
         """The data unit as a block."""
         return Block.run(self.data_range.start, self.data_range.stop)

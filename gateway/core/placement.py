@@ -40,12 +40,11 @@ def place(parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf) -> d
     NoUsableWcs
         No image can place the requested position or size.
     UnsupportedFits
-        There is no image to cut.
+        There are arrays, but no image to cut.
     """
     if not parent.images:
-        raise UnsupportedFits(
-            "There is nothing to cut in this file: it has no image of two or more axes."
-        )
+        _check_uncut(parent)
+        return {}
     if isinstance(query.center, PixelPosition) and isinstance(query.size, PixelSize):
         placements = _place_by_pixels(parent, query.center, query.size, rule)
     else:
@@ -53,6 +52,14 @@ def place(parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf) -> d
     if not any(isinstance(placement, Section) for placement in placements.values()):
         raise NoOverlap(_NO_OVERLAP)
     return placements
+
+
+def _check_uncut(parent: Parent) -> None:
+    """Let a file of tables pass, whole; refuse one of spectra or visibilities."""
+    if any(hdu.shape and not hdu.is_table for hdu in parent.layout.hdus):
+        raise UnsupportedFits(
+            "There is nothing to cut in this file: it has no image of two or more axes."
+        )
 
 
 def _place_by_pixels(

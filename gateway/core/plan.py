@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 
 from gateway.core.box import BoxRule
 from gateway.core.edit import move_reference, without_data
@@ -157,9 +158,17 @@ def _plan_lookup(hdu: Hdu, owner: Placement) -> Iterator[Piece]:
         return
     header = hdu.header
     if isinstance(owner, Section) and (owner.x_start or owner.y_start):
-        x_step, y_step = (Decimal(str(header.get(f"CDELT{n}") or 1)) for n in (1, 2))
+        x_step, y_step = (_table_step(header, axis) for axis in (1, 2))
         header = move_reference(header, owner.x_start / x_step, owner.y_start / y_step)
     yield from _plan_copy(hdu, header)
+
+
+def _table_step(header: Header, axis: int) -> Decimal:
+    """Read CDELTj of a lookup table; what is no step is the default, 1."""
+    step = header.get(f"CDELT{axis}")
+    if isinstance(step, int | float) and isfinite(step) and step:
+        return Decimal(str(float(step)))
+    return Decimal(1)
 
 
 def _padding(size: int, fill: bytes) -> Iterator[Literal]:

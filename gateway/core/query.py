@@ -196,6 +196,8 @@ def _parse_numbers(name: str, text: str, accepted: str) -> tuple[float, float | 
 
 
 def _decode(name: str, text: str) -> str:
+    if text.isascii() and "%" not in text and "+" not in text:
+        return text
     try:
         return unquote_to_bytes(text.replace("+", " ")).decode()
     except UnicodeDecodeError as error:

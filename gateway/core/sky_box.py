@@ -72,10 +72,10 @@ def _box_on_sky(
     limit = np.maximum([x, shape[0] + 1 - x, y, shape[1] + 1 - y], 0)
 
     def excess(steps: Points) -> Points:
-        """Say how far beyond half the size the ends of steps lie; no sky is beyond it."""
+        """Say how far beyond half the size the ends of steps lie; where no sky is, never."""
         ends = (center + steps[..., None] * _DIRECTIONS[:, None, :]).reshape(-1, 2)
         gaps = separation_deg(wcs.to_sky(ends), origin).reshape(steps.shape)
-        beyond: Points = np.where(np.isnan(gaps), np.inf, gaps) - half[:, None]
+        beyond: Points = np.nan_to_num(gaps) - half[:, None]
         return beyond
 
     steps = _first_root(excess, limit)
@@ -88,7 +88,7 @@ def _first_root(excess: Callable[[Points], Points], limit: Points) -> Points:
     """Find where each of several functions first stops being negative, between 0 and its limit.
 
     Samples close in on the place; the last, short interval is taken for straight. A function that
-    stays negative gives its limit, one that jumps to infinity the place before the jump.
+    stays negative gives its limit.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _first_root(excess: Callable[[Points], Points], limit: Points) -> Points:
         low, width = steps[index, after - 1], steps[index, after] - steps[index, after - 1]
         shares = _EVEN
     below, above = values[index, after - 1], values[index, after]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(above < 0, 1.0, np.nan_to_num(-below / (above - below)))
+    rise = np.where(above > below, above - below, 1.0)
+    share = np.where(above < 0, 1.0, -below / rise)
     roots: Points = low + width * np.clip(share, 0.0, 1.0)
     return roots

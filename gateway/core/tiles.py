@@ -1,11 +1,12 @@
 """Tiles: what the header of a tile-compressed image says (FITS 4.0, 10.1). No I/O."""
 
 from dataclasses import dataclass
+from itertools import count, takewhile
 from math import prod
 
 from gateway.core.codecs import CODECS, RICE_DTYPES, Codec
 from gateway.core.errors import CorruptFits, UnsupportedFits
-from gateway.core.header import Header, Value
+from gateway.core.header import Header
 from gateway.core.layout import Hdu
 from gateway.core.quantization import DITHERS
 from gateway.core.tile_table import TileTable, parse_tile_table
@@ -13,7 +14,9 @@ from gateway.core.tile_table import TileTable, parse_tile_table
 _BITPIX = (8, 16, 32, 64, -32, -64)
 _MAX_AXES = 999
 _MAX_LENGTH = 2**62  # no axis is longer; keeps absurd lengths from becoming absurd numbers
-_MAX_PARAMETERS = 99
+# Unsigned 16-bit pixels (FITS 4.0, 5.2.5). The standard is silent on their PLIO_1; cfitsio, which
+# writes such files, codes them without the offset that BZERO takes back.
+_UNSIGNED_BITPIX, _UNSIGNED_ZERO = 16, 2**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def parse_tiled_image(hdu: Hdu) -> TiledImage:
         shape=shape,
         tile_shape=tile_shape,
         n_tiles=tuple(-(-n // t) for n, t in zip(shape, tile_shape, strict=True)),
-        codec=_parse_codec(header),
+        codec=_parse_codec(header, bitpix),
         dither=dither,
         dither_seed=header.get_int("ZDITHER0", 1),
         table=parse_tile_table(hdu),
@@ -97,18 +100,16 @@ def _parse_shapes(header: Header, n_axes: int) -> tuple[tuple[int, ...], tuple[i
     return tuple(shape), tuple(map(min, shape, tile_shape))
 
 
-def _parse_codec(header: Header) -> Codec:
+def _parse_codec(header: Header, bitpix: int) -> Codec:
     """Read the compression and its parameters (FITS 4.0, 10.1.2 and 10.4)."""
     name = header.get_str("ZCMPTYPE").strip().upper()
     name = "RICE_1" if name == "RICE_ONE" else name
     if name not in CODECS:
         raise UnsupportedFits(f"Images compressed by ZCMPTYPE = {name!r} are not supported.")
-    parameters: dict[str, Value] = {}
-    for n in range(1, _MAX_PARAMETERS + 1):
-        parameter = header.get_str(f"ZNAME{n}").strip().upper()
-        if not parameter:
-            break
-        parameters[parameter] = header.get(f"ZVAL{n}")
+    names = takewhile(bool, (header.get_str(f"ZNAME{n}").strip().upper() for n in count(1)))
+    parameters = {parameter: header.get(f"ZVAL{n}") for n, parameter in enumerate(names, 1)}
+    if name == "PLIO_1" and bitpix == _UNSIGNED_BITPIX and header.get("BZERO") == _UNSIGNED_ZERO:
+        return Codec(name, offset=_UNSIGNED_ZERO)
     if name != "RICE_1":
         return Codec(name, smooth=bool(parameters.get("SMOOTH")))
     block_size, pixel_bytes = parameters.get("BLOCKSIZE", 32), parameters.get("BYTEPIX", 4)

@@ -31,6 +31,7 @@ _SIP = re.compile(rb"[AB]_ORDER")
 _PV = re.compile(rb"PV\d_\d+")
 # Plate solutions of the Digitized Sky Survey: wcslib prefers them to celestial axes.
 _PLATE = re.compile(rb"AMD.*|PLT.*|PPO\d?.*|CNPIX\d|[XY]PIXELSZ|OBJCT.*")
+_NO_TEXT = re.compile(rb"[^ -~]")  # FITS 4.0, 4.1.2.3 has none; astropy would not read on
 _CELESTIAL = re.compile(r"RA--|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}L[NT]")
 
 _NEAR = np.array([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)])
@@ -79,7 +80,7 @@ def trim(header: Header) -> bytes:
             card.replace(b"--TPV", b"--TAN", 1) if card.startswith(b"CTYPE") else card
             for card in cards
         ]
-    return b"".join(cards)
+    return _NO_TEXT.sub(b" ", b"".join(cards))
 
 
 def lookup_tables(header: Header) -> frozenset[tuple[str, int]]:
@@ -95,9 +96,9 @@ def lookup_tables(header: Header) -> frozenset[tuple[str, int]]:
         for axis in (1, 2):
             if header.get_str(f"{kind}{axis}").upper() != "LOOKUP":
                 continue
-            pattern = rb"%s%d +=? *'EXTVER: *([\d.]+)" % (record.encode(), axis)
+            pattern = rb"%s%d +=? *'EXTVER: *(\d+)" % (record.encode(), axis)
             version = next((m[1] for card in header if (m := re.match(pattern, card))), b"1")
-            tables.add((name, int(float(version))))
+            tables.add((name, int(version)))
     return frozenset(tables)
 
 
@@ -128,11 +129,11 @@ class ImageWcs:
     """
 
     def __init__(self, trimmed: bytes, tables: Iterable[LookupTable] = ()) -> None:
-        header = fits.Header.fromstring(trimmed)
-        hdus = [fits.ImageHDU.fromstring(t.header.to_bytes() + t.data) for t in tables]
         try:
             # what wcslib and astropy mend they announce as warnings; nobody is there to read
             with warnings.catch_warnings(action="ignore"):
+                header = fits.Header.fromstring(trimmed)
+                hdus = [fits.ImageHDU.fromstring(t.header.to_bytes() + t.data) for t in tables]
                 wcs = WCS(header, fobj=fits.HDUList([fits.PrimaryHDU(), *hdus]), naxis=None)
                 wcs = wcs.sub([1, 2]) if wcs.naxis > 2 else wcs  # noqa: PLR2004 - a plane
                 wcs.wcs.set()

@@ -127,7 +127,8 @@ def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
     ValueError, ImportError
         No filesystem is known for the URL, or the package that it needs is not installed.
     """
-    options = dict(collection.storage_options)
+    # not shared with another collection: closing one would close the connections of both
+    options = {**collection.storage_options, "skip_instance_cache": True}
     if issubclass(get_filesystem_class(get_protocol(collection.url)), AsyncFileSystem):
         options["asynchronous"] = True
     filesystem, root = url_to_fs(collection.url, **options)

@@ -49,9 +49,9 @@ class GzippedObject:
         """Number of packed bytes that the storage gave so far."""
         return self._packed.bytes_read
 
-    def read_resident(self, block: Block) -> Buffer | None:  # noqa: ARG002 - the protocol's
+    def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
         """Give nothing: unpacking takes time."""
-        return None
+        return False
 
     async def read(self, block: Block) -> Buffer:
         """Unpack a block."""
@@ -100,6 +100,8 @@ class GzippedObject:
     async def _unpack(self) -> bool:
         """Make more bytes ready; tell whether there were any."""
         while not (self._input or self._inflater.eof) or not await self._inflate():
+            if self._inflater.eof and len(self._input) >= len(MAGIC):
+                continue  # a member ended without giving more: the next is at hand
             start = self._offset
             if start >= self._packed.info.size:
                 if not self._inflater.eof:
@@ -120,7 +122,7 @@ class GzippedObject:
             return False
         try:
             ready = await asyncio.to_thread(self._inflater.decompress, self._input, _UNPACKED)
-        except isal_zlib.error as error:
+        except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls it an object
             raise CorruptFits("The gzip file is damaged.") from error
         inflater = self._inflater
         self._input = inflater.unused_data if inflater.eof else inflater.unconsumed_tail

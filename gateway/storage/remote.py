@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
+from aiohttp import ClientError
 from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.http import HTTPFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from gateway.core.errors import (
@@ -29,6 +32,8 @@ from gateway.storage.store import Buffer, Entry, ObjectInfo
 _MAX_GAP = 1024 * 1024  # bytes; about what a round trip to S3 costs
 _MAX_READ = 8 * 1024 * 1024  # bytes
 _AT_ONCE = 8  # reads of one block
+_ABSENT = (404, 410)  # what HTTP says of an object that is not there
+_UNREADABLE = "The storage could not be read; try again later."
 
 
 class RemoteStore:
@@ -48,10 +53,11 @@ class RemoteStore:
         self._filesystem = filesystem
         self._root = root.rstrip("/")
         self._timeout_s = timeout_s
+        self._over_http = isinstance(filesystem, HTTPFileSystem)
 
     async def open(self, key: str) -> "RemoteObject":
         """Ask for the present version of an object."""
-        path = f"{self._root}/{key}"
+        path = self._path(key)
         found = await self.call("info", path)
         if found.get("type") == "directory":
             raise IsFolder("This is a folder; end its URL with a slash to list it.")
@@ -59,10 +65,12 @@ class RemoteStore:
 
     async def entries(self, key: str) -> AsyncIterator[Entry]:
         """List a folder."""
-        path = f"{self._root}/{key}".rstrip("/")
+        path = self._path(key).rstrip("/")
         for found in await self.call("ls", path, detail=True):
             name = found["name"].rstrip("/").rpartition("/")[2]
-            if name and found["name"].strip("/") != path.strip("/"):
+            if self._over_http:  # links of a page: also to other orders of it, and upwards
+                name = unquote(name.partition("?")[0])
+            if name not in {"", ".", ".."} and found["name"].strip("/") != path.strip("/"):
                 is_folder = found.get("type") == "directory"
                 size = None if is_folder else found.get("size")
                 yield Entry(name, is_folder, size, _modified(found))
@@ -77,6 +85,10 @@ class RemoteStore:
         close = getattr(session, "close", None)
         if isinstance(self._filesystem, AsyncFileSystem) and close is not None:
             await close()
+
+    def _path(self, key: str) -> str:
+        # a key with "?" or an encoded ".." in it would lead to another place as part of a URL
+        return f"{self._root}/{quote(key) if self._over_http else key}"
 
     async def call(self, method: str, *args: Any, **options: Any) -> Any:
         """Call a method of the filesystem, within the time, with its errors translated."""
@@ -98,9 +110,9 @@ class RemoteObject:
         self.reads = 0
         self.bytes_read = 0
 
-    def read_resident(self, block: Block) -> Buffer | None:  # noqa: ARG002 - the protocol's
+    def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
         """Give nothing: all of it is remote."""
-        return None
+        return False
 
     async def read(self, block: Block) -> Buffer:
         """Read a block by as few requests as pay."""
@@ -156,7 +168,7 @@ def _describe(found: dict[str, Any]) -> ObjectInfo:
 
 def _modified(found: dict[str, Any]) -> float | None:
     """Read the time of the last change, in whichever way a filesystem tells it."""
-    for name in ("LastModified", "last_modified", "mtime", "updated", "created"):
+    for name in ("LastModified", "Last-Modified", "last_modified", "mtime", "updated", "created"):
         value = found.get(name)
         if isinstance(value, datetime):
             return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
@@ -181,10 +193,14 @@ def _translated() -> Iterator[None]:
     except GatewayError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
+        # over HTTP, fsspec calls absent all that could not be asked for
+        cause = error.__cause__
+        if isinstance(cause, ClientError) and getattr(cause, "status", None) not in _ABSENT:
+            raise StorageUnavailable(_UNREADABLE) from error
         raise NotFound("There is no such file or folder.") from error
     except IsADirectoryError as error:
         raise IsFolder("This is a folder; end its URL with a slash to list it.") from error
     except TimeoutError as error:
         raise StorageTimeout("The storage did not answer in time; try again later.") from error
     except Exception as error:
-        raise StorageUnavailable("The storage could not be read; try again later.") from error
+        raise StorageUnavailable(_UNREADABLE) from error

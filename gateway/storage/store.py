@@ -8,9 +8,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from gateway.core.ranges import Block
 
 Buffer = bytes | bytearray | memoryview
+
+
+def new_buffer(size: int) -> memoryview:
+    """Make room for bytes, not cleared: a bytearray of 160 kB costs 110 µs, this 2 µs."""
+    return np.empty(size, np.uint8).data
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,17 @@ class StoredObject(Protocol):
     def bytes_read(self) -> int:
         """Number of bytes that the storage gave so far, gaps included."""
 
-    def read_resident(self, block: Block) -> Buffer | None:
-        """Give the bytes of a block if that needs no waiting, else None.
+    def read_resident(self, block: Block, target: memoryview) -> bool:
+        """Read a block into a buffer if that needs no waiting; tell whether it was done.
 
         A hop to a thread costs more than a small cutout: what lies in memory is given at once.
+
+        Parameters
+        ----------
+        block : Block
+            What is wanted.
+        target : memoryview
+            Of `block.size` bytes.
 
         Raises
         ------

@@ -81,7 +81,7 @@ class Sender:
             headers["Server-Timing"] = server_timing(answer)
             return web.StreamResponse(headers=headers)
         started = perf_counter()
-        data = self._service.read_now(answer, 0, size)
+        data = await self._service.read_small(answer, 0, size)
         if data is None:
             headers["Server-Timing"] = server_timing(answer)
             chunks = deflate_chunks(self._service.read_chunks(answer, 0, size))
@@ -110,7 +110,7 @@ class Sender:
         data = None
         if request.method != hdrs.METH_HEAD:
             started = perf_counter()
-            data = self._service.read_now(answer, part.start, part.stop)
+            data = await self._service.read_small(answer, part.start, part.stop)
             if data is not None:
                 answer.timings["read"] = perf_counter() - started
         headers["Server-Timing"] = server_timing(answer)

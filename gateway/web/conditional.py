@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from enum import Enum, auto
+from functools import lru_cache
 from hashlib import blake2b
 from math import floor
 from time import strptime
@@ -114,6 +115,7 @@ def _parse_date(text: str) -> int | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def http_date(seconds: float) -> str:
     """Write a time, in seconds since 1970 (UTC), as an HTTP-date; its fraction is dropped."""
     return formatdate(floor(seconds), usegmt=True)

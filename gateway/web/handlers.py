@@ -2,6 +2,7 @@
 
 import re
 from asyncio import to_thread
+from contextlib import suppress
 from hashlib import blake2b
 from time import perf_counter
 from urllib.parse import quote
@@ -78,6 +79,8 @@ class Handlers:
     async def get_path(self, request: web.Request) -> web.StreamResponse:
         """Answer a folder, a file, or a cutout of a file."""
         segments = parse_path(request.rel_url.raw_path)
+        with suppress(NotFound):
+            request[TRACE].collection, _ = self._service.archive.resolve(segments)
         parameters = split_query(request.rel_url.raw_query_string)
         if not segments[-1]:
             return await self._get_folder(request, segments[:-1], parameters)
@@ -90,7 +93,6 @@ class Handlers:
             if self._service.archive.below(segments):
                 return _to_folder(request)
             raise
-        request[TRACE].source = source
         resolve_s = perf_counter() - started
         if parameters:
             if not _FITS_NAME.search(segments[-1]):

@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus is told."""
+"""Metrics: what Prometheus is told of one process."""
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -14,10 +14,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        labels = ("collection", "status")
-        self._requests = Counter(
-            "ibe_gateway_requests", "Requests answered.", labels, registry=self._registry
-        )
+        self._requests = self._counter("requests", "Requests answered.", "status")
+        self._sent = self._counter("sent_bytes", "Bytes of bodies.")
+        self._reads = self._counter("storage_reads", "Requests to storage.")
+        self._read_bytes = self._counter("storage_bytes", "Bytes that storage gave.")
+        self._broken = self._counter("broken", "Answers broken off.")
         self._seconds = Histogram(
             "ibe_gateway_request_seconds",
             "Time from a request's head to the end of its answer.",
@@ -25,42 +26,37 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._sent = Counter(
-            "ibe_gateway_sent_bytes", "Bytes of bodies.", ("collection",), registry=self._registry
-        )
-        self._reads = Counter(
-            "ibe_gateway_storage_reads",
-            "Requests to storage.",
-            ("collection",),
-            registry=self._registry,
-        )
-        self._read_bytes = Counter(
-            "ibe_gateway_storage_bytes",
-            "Bytes that storage gave.",
-            ("collection",),
-            registry=self._registry,
-        )
-        self._broken = Counter(
-            "ibe_gateway_broken", "Answers broken off.", ("collection",), registry=self._registry
-        )
+        self._series: dict[tuple[str, int], tuple[Counter, Counter, Counter, Counter, Histogram]]
+        self._series = {}
 
-    def count(
-        self, request: web.Request, response: web.StreamResponse, trace: Trace, seconds: float
-    ) -> None:
+    def count(self, response: web.StreamResponse, trace: Trace, seconds: float) -> None:
         """Count a request that was answered."""
-        if request.path == "/metrics":
-            return
-        collection = trace.collection
-        self._requests.labels(collection, response.status).inc()
-        self._seconds.labels(collection).observe(seconds)
-        self._sent.labels(collection).inc(response.body_length or response.content_length or 0)
-        if trace.broken is not None:
-            self._broken.labels(collection).inc()
+        key = trace.collection_path, response.status
+        series = self._series.get(key)
+        if series is None:  # looking labels up costs more than counting
+            collection, status = key
+            series = self._series[key] = (
+                self._requests.labels(collection, status),
+                self._sent.labels(collection),
+                self._reads.labels(collection),
+                self._read_bytes.labels(collection),
+                self._seconds.labels(collection),
+            )
+        requests, sent, reads, read_bytes, histogram = series
+        requests.inc()
+        sent.inc(trace.body_bytes(response))
+        histogram.observe(seconds)
         if trace.answer is not None:
-            self._reads.labels(collection).inc(trace.answer.stored.reads)
-            self._read_bytes.labels(collection).inc(trace.answer.stored.bytes_read)
+            reads.inc(trace.answer.stored.reads)
+            read_bytes.inc(trace.answer.stored.bytes_read)
+        if trace.broken is not None:
+            self._broken.labels(trace.collection_path).inc()
 
     async def get(self, _: web.Request) -> web.Response:
         """Answer with all counts."""
         body = generate_latest(self._registry)
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        names = ("collection", *labels)
+        return Counter(f"ibe_gateway_{name}", what, names, registry=self._registry)

@@ -58,7 +58,7 @@ class Gate:
             self._report(error, trace)
             response = trace.broken or self._refuse(request, trace, error)
         seconds = perf_counter() - started
-        self._metrics.count(request, response, trace, seconds)
+        self._metrics.count(response, trace, seconds)
         self._log.write(request, response, trace, seconds)
         return response
 
@@ -118,6 +118,6 @@ async def add_common_headers(request: web.Request, response: web.StreamResponse)
     if trace is None:  # aiohttp refused the request itself
         return
     response.headers["X-Request-ID"] = trace.request_id
-    if trace.source is not None and trace.source.collection.settings.cors:
+    if trace.collection is not None and trace.collection.settings.cors:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED

@@ -4,7 +4,7 @@ gunicorn replaces a worker that dies, passes signals on, and lets answers that h
 a map of a file that is cut off while it is read kills a worker, and must not end the service.
 """
 
-import logging
+import gc
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +14,6 @@ from gunicorn.app.base import BaseApplication
 
 from gateway.config import Settings
 from gateway.web.app import build_app
-
-_LOG = logging.getLogger("gateway")
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -61,7 +59,6 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             "worker_class": "aiohttp.GunicornUVLoopWebWorker",
             "graceful_timeout": int(server.drain_timeout_s) or 1,
             "timeout": int(limits.request_timeout_s),
-            "limit_request_line": limits.max_url_bytes,
             "proc_name": "ibe-gateway",
             "loglevel": "warning",
             "accesslog": None,
@@ -72,6 +69,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
         """Give what each worker makes its application with."""
 
         async def make() -> web.AppRunner:
+            gc.freeze()  # what is imported lives as long as the worker; no collection need see it
             return web.AppRunner(
                 build_app(self._settings),
                 access_log=None,

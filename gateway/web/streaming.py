@@ -33,20 +33,19 @@ async def send(
     GatewayError
         The chunks could not be read. The trace tells whether the response was begun.
     """
-    owed = response.content_length
+    owed, trace = response.content_length, request[TRACE]
     async with aclosing(chunks):
         chunk = await anext(chunks, b"")
         await response.prepare(request)
-        sent = 0
         try:
             while chunk:
                 await response.write(chunk)
-                sent += len(chunk)
+                trace.sent_bytes += len(chunk)
                 chunk = await anext(chunks, b"")
-            _check_length(sent, owed)
+            _check_length(trace.sent_bytes, owed)
             await response.write_eof()
         except BaseException:
-            request[TRACE].broken = response
+            trace.broken = response
             if request.transport is not None:
                 request.transport.abort()
             raise

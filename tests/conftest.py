@@ -1,0 +1,37 @@
+"""Fixtures that all tests share."""
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Busy cores may pause an example for longer than any deadline.
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
+
+
+def find_material() -> Path:
+    """Say where the folder of real files and recorded answers is, or would be."""
+    return Path(os.environ.get("GATEWAY_MATERIAL", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def material() -> Path:
+    """Give the folder of real files and recorded answers; skip without it, but never in CI."""
+    folder = find_material()
+    if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have the test material; GATEWAY_MATERIAL names {folder}.")
+        pytest.skip(f"There is no test material at {folder}; GATEWAY_MATERIAL can name it.")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack the made files of the material; tests only read them."""
+    folder = tmp_path_factory.mktemp("made")
+    with tarfile.open(material / "oracle/made.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "made"

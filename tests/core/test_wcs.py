@@ -1,0 +1,432 @@
+"""World coordinates, against astropy's own of the whole header."""
+
+import io
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import (
+    FK4,
+    FK5,
+    BarycentricMeanEcliptic,
+    BaseCoordinateFrame,
+    Galactic,
+    SkyCoord,
+    Supergalactic,
+)
+from astropy.io import fits
+from astropy.wcs import WCS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.errors import NoUsableWcs
+from gateway.core.header import Header
+from gateway.core.wcs import (
+    ImageWcs,
+    describes_sky,
+    has_celestial_axes,
+    has_plate_only,
+    lookup_tables,
+    separation_deg,
+    trim,
+)
+from tests.core.cutting import parent_of, wcs_source
+from tests.fits_files import NX, NY, SIP, TAN, card, image, lookup_file
+
+J2000 = FK5()
+PIXELS = np.array([(1.0, 1.0), (60.25, 50.75), (120.0, 100.0), (17.3, 88.8), (-40.5, 160.0)])
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to write world coordinates."""
+
+    name: str
+    cards: dict[str, object]
+    """Added to, or in place of, those of a plain TAN; None takes one away."""
+    frame: BaseCoordinateFrame = field(default_factory=FK5)
+    points: np.ndarray = field(default_factory=lambda: PIXELS)
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def header(self) -> fits.Header:
+        """The cards as a header."""
+        return tan(self.cards)
+
+    @property
+    def wcs(self) -> WCS:
+        """What astropy makes of the header."""
+        header = self.header
+        if self.name == "TPV without PV":
+            header["CTYPE1"], header["CTYPE2"] = "RA---TAN", "DEC--TAN"
+        return astropy_wcs(header)
+
+
+def tan(cards: dict[str, object]) -> fits.Header:
+    """Add cards to those of a plain TAN, or change them, or take them away by None."""
+    return fits.Header({key: value for key, value in (TAN | cards).items() if value is not None})
+
+
+def astropy_wcs(header: fits.Header, hdus: fits.HDUList | None = None) -> WCS:
+    """Make astropy's world coordinates, without its remarks."""
+    with warnings.catch_warnings(action="ignore"):
+        return WCS(header, hdus)
+
+
+def projection(code: str, lon: str = "RA--", lat: str = "DEC-", **cards: object) -> dict:
+    """Name the axes."""
+    return {"CTYPE1": f"{lon:-<4}-{code}", "CTYPE2": f"{lat:-<4}-{code}"} | cards
+
+
+NO_CDELT = {"CDELT1": None, "CDELT2": None}
+CD = {**NO_CDELT, "CD1_1": -2e-4, "CD1_2": 1e-4, "CD2_1": 1.1e-4, "CD2_2": 2.1e-4}
+INVERSE = {"AP_ORDER": 2, "AP_2_0": -2e-5, "AP_1_1": -1e-5, "BP_ORDER": 2, "BP_0_2": 3e-5,
+           "BP_1_1": -2e-5}  # fmt: skip
+PV = {"PV1_0": 0.0, "PV1_1": 1.01, "PV1_2": 0.002, "PV1_4": 0.3, "PV1_6": 0.1, "PV2_1": 0.99,
+      "PV2_2": -0.001, "PV2_5": 0.2}  # fmt: skip
+ALLSKY = {"CDELT1": -3.0, "CDELT2": 3.0}
+
+FORMS = [
+    Form("TAN", {}),
+    Form("SIN", projection("SIN")),
+    Form("NCP", projection("NCP", CRVAL2=60.0)),
+    Form("ZEA", projection("ZEA")),
+    Form("STG", projection("STG")),
+    Form("ZPN", projection("ZPN", PV2_1=1.0, PV2_3=40.0)),
+    Form("CAR", projection("CAR", CRVAL2=0.0, CRPIX2=-7000.0)),
+    Form("SFL", projection("SFL")),
+    Form("GLS", projection("GLS", CRVAL2=0.0, CRPIX2=-7000.0)),
+    Form("AIT", projection("AIT", **ALLSKY), points=PIXELS[1:2]),
+    Form("MOL", projection("MOL", **ALLSKY), points=PIXELS[1:2]),
+    Form("CEA", projection("CEA", PV2_1=1.0, **ALLSKY), points=PIXELS[1:2]),
+    Form("HPX", projection("HPX", CRVAL1=0.0, CRVAL2=0.0, **ALLSKY), points=PIXELS[1:2]),
+    Form("XPH", projection("XPH", CRVAL1=0.0, CRVAL2=90.0), points=PIXELS[1:4]),
+    Form("COE", projection("COE", PV2_1=45.0, PV2_2=25.0)),
+    Form("TAN-SIP", SIP),
+    Form("TAN-SIP with AP and BP", SIP | INVERSE),
+    Form("SIN-SIP", SIP | projection("SIN-SIP")),
+    Form("SIP and no suffix", {k: v for k, v in SIP.items() if "CTYPE" not in k}),
+    Form("SIP of odd orders", SIP | {"A_ORDER": 4, "A_0_3": 1e-8, "B_ORDER": 3, "B_3_0": 2e-8}),
+    Form("TPV", CD | projection("TPV", **PV)),
+    Form("TPV with CDELT", projection("TPV", PV1_1=1.01, PV1_2=0.002, PV2_1=0.99)),
+    Form("TPV without PV", projection("TPV")),
+    Form("SCAMP's TAN with PV", CD | PV),
+    Form("CD", CD),
+    Form("CD and a stray CDELT", CD | {"CDELT1": 1.0, "CDELT2": 1.0}),
+    Form("CD with zeros left out", NO_CDELT | {"CD1_1": -2e-4, "CD2_2": 2e-4}),
+    Form("PC", {"PC1_1": 0.8, "PC1_2": -0.6, "PC2_1": 0.6, "PC2_2": 0.8}),
+    Form("old PC", {"PC001001": 0.8, "PC001002": -0.6, "PC002001": 0.6, "PC002002": 0.8}),
+    Form("CROTA2", {"CROTA2": 33.0}),
+    Form("CUNIT", {"CUNIT1": "arcsec", "CUNIT2": "arcsec", "CDELT1": -1.0, "CDELT2": 1.0,
+                   "CRVAL1": 540360.0, "CRVAL2": 7920.0}),
+    Form("no CRPIX", {"CRPIX1": None, "CRPIX2": None}),
+    Form("swapped axes", {"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN", "CRVAL1": 2.2,
+                          "CRVAL2": 150.1}),
+    Form("the pole", {"CRVAL2": 90.0}),
+    Form("near the pole", {"CRVAL2": -89.998}),
+    Form("the wrap of right ascension", {"CRVAL1": 0.001}),
+    Form("LONPOLE and LATPOLE", {"LONPOLE": 120.0, "LATPOLE": 10.0}),
+    Form("WCSAXES and a third axis", {"WCSAXES": 3, "CTYPE3": "FREQ", "CRVAL3": 1e9, "CDELT3": 1.0,
+                                      "CRPIX3": 1.0}),
+    Form("an alternate", {"CTYPE1A": "LINEAR", "CRVAL1A": 5.0, "CRPIX1A": 3.0, "CDELT1A": 1.0}),
+    Form("ICRS", {"RADESYS": "ICRS"}),
+    Form("FK5 of 1975", {"RADESYS": "FK5", "EQUINOX": 1975.0}, FK5(equinox="J1975")),
+    Form("B1950", {"EQUINOX": 1950.0}, FK4(equinox="B1950")),
+    Form("EPOCH", {"EPOCH": 1950.0}, FK4(equinox="B1950")),
+    Form("RADECSYS", {"RADECSYS": "FK4"}, FK4(equinox="B1950")),
+    Form("ICRS goes before EQUINOX", {"RADESYS": "ICRS", "EQUINOX": 1950.0}),
+    Form("galactic", projection("TAN", "GLON", "GLAT"), Galactic()),
+    Form("galactic CAR", projection("CAR", "GLON", "GLAT", CRVAL2=0.0), Galactic()),
+    Form("supergalactic", projection("TAN", "SLON", "SLAT"), Supergalactic()),
+    Form("ecliptic", projection("TAN", "ELON", "ELAT"), BarycentricMeanEcliptic(equinox="J2000")),
+]  # fmt: skip
+
+
+def image_wcs(header: fits.Header) -> ImageWcs:
+    """Make the world coordinates of a header."""
+    return ImageWcs(trim(Header("".join(each.image for each in header.cards).encode())))
+
+
+def sky_of(wcs: WCS, pixels: np.ndarray, frame: BaseCoordinateFrame) -> FK5:
+    """Give the J2000 positions of pixels by astropy's world coordinates."""
+    celestial = wcs.celestial if wcs.naxis > 2 else wcs
+    world = celestial.all_pix2world(pixels, 1)
+    lon, lat = world[:, celestial.wcs.lng], world[:, celestial.wcs.lat]
+    # not as a SkyCoord: it would keep the equinox through the transformation
+    return SkyCoord(lon, lat, unit="deg", frame=frame).frame.transform_to(J2000)
+
+
+def assert_finds(found: ImageWcs, wcs: WCS, pixels: np.ndarray, frame: BaseCoordinateFrame):
+    """Each pixel is found by the position that astropy says it has."""
+    sky = sky_of(wcs, pixels, frame)
+    assert np.isfinite(sky.ra.deg).all()
+    # astropy's way from FK4 to FK5 and back does not quite end where it began
+    tolerance_px = 3e-5 if isinstance(frame, FK4) else 1e-6
+    for pixel, ra_deg, dec_deg in zip(pixels, sky.ra.deg, sky.dec.deg, strict=True):
+        assert found.to_pixel(ra_deg, dec_deg) == pytest.approx(tuple(pixel), abs=tolerance_px)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_each_form_finds_the_pixel_that_astropy_puts_there(form):
+    """Sky to pixel is the inverse of astropy's pixel to sky, in every form, to 1e-6 pixel."""
+    assert_finds(image_wcs(form.header), form.wcs, form.points, form.frame)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_pixel_to_sky_is_astropys(form):
+    """Longitude and latitude come in this order, in the image's own frame."""
+    wcs = form.wcs.celestial
+    expected = wcs.all_pix2world(form.points, 1)[:, [wcs.wcs.lng, wcs.wcs.lat]]
+    found = image_wcs(form.header).to_sky(form.points)
+    assert separation_deg(found, expected).max() < 1e-9
+
+
+def test_sip_without_its_inverse_is_inverted():
+    """The distortion at the corner is many pixels, and taken back without AP and BP."""
+    pixel = np.array([(1200.0, 1100.0)])
+    wcs = astropy_wcs(fits.Header(SIP))
+    assert np.abs(wcs.pix2foc(pixel, 1) - pixel).max() > 20
+    assert_finds(image_wcs(fits.Header(SIP)), wcs, pixel, J2000)
+
+
+def test_sip_and_pv_at_once_mean_sip():
+    """The files of PTF say their distortion twice; it is applied once."""
+    both = SIP | {"PV1_1": 1.01, "PV2_1": 0.9}
+    assert_finds(image_wcs(fits.Header(both)), astropy_wcs(fits.Header(SIP)), PIXELS, J2000)
+
+
+def test_a_plate_solution_beside_celestial_axes_is_not_used():
+    """The Digitized Sky Survey's polynomials would displace what CTYPE describes."""
+    plate = fits.Header(TAN | {f"AMDX{i}": 1e-3 * i for i in range(1, 21)} | {"PLTRAH": 3})
+    assert_finds(image_wcs(plate), astropy_wcs(tan({})), PIXELS, J2000)
+
+
+REAL = {
+    "irsa_wise_1b_sinsip_int.fits": J2000,
+    "twomass_proto_sin_crota2_b1950_i32_blank.fits": FK4(equinox="B1950"),
+    "bolocam_gps_gc_car_pv.fits": Galactic(),
+    "rosat_allsky_glon_ait.fits": Galactic(),
+    "l1448_13co_sfl_cube3d.fits": J2000,
+    "ned_dss_plate_only.fits": J2000,
+    "ctio_tnx_wat_u16.fits": J2000,
+    "ctio_mosaic_tpv.fits.gz": J2000,
+    "spitzer_irac_tansip_pole_edited.fits": J2000,
+    "spitzer_irac_tansip_razero_edited.fits": J2000,
+    "tan_axes_swapped_dec_ra.fits": J2000,
+    "iris_iras_plate_tan_b1950_naxis3_1.fits": FK4(equinox="B1950"),
+    "nvas_vla_sin_4d_degenerate_blank.fits": J2000,
+    "first_vla_sin_naxis2_ctype4.fits": J2000,
+    "hawc_crab_ra_car_crval2_nonzero.fits.gz": J2000,
+    "pmn_1904-66_zea.fits": J2000,
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_images_are_understood(material: Path, name):
+    """Five pixels of each real image are found from the sky that astropy puts there."""
+    with warnings.catch_warnings(action="ignore"):
+        header = fits.getheader(material / "data" / "fits" / name)
+        found = image_wcs(header)
+    nx, ny = header["NAXIS1"], header["NAXIS2"]
+    shares = np.array([(0.5, 0.5), (0.3, 0.4), (0.7, 0.4), (0.3, 0.6), (0.7, 0.6)])
+    pixels = 1 + shares * (nx - 1, ny - 1)
+    assert_finds(found, astropy_wcs(header), pixels, REAL[name])
+
+
+@pytest.mark.parametrize("name", ["hst_acs_d2im_cpdis_sip.fits.gz", "made"])
+def test_lookup_tables_are_applied(name, request):
+    """CPDIS and D2IM bend the sky as astropy bends it."""
+    if name == "made":
+        file, index = lookup_file(), 1
+    else:
+        path = request.getfixturevalue("material") / "data" / "fits" / name
+        with warnings.catch_warnings(action="ignore"), fits.open(path) as hdus:
+            buffer = io.BytesIO()
+            hdus.writeto(buffer, output_verify="ignore")
+        file, index = buffer.getvalue(), 1
+    parent = parent_of(file)
+    found = wcs_source(file, parent)(parent.images[index])
+    with fits.open(io.BytesIO(file)) as hdus:
+        wcs = astropy_wcs(hdus[index].header, hdus)
+    assert len(parent.lookups) == 3
+    inside = PIXELS[1:4] * 0.7
+    assert np.abs(wcs.p4_pix2foc(inside, 1) - inside).max() > 1e-3
+    assert np.abs(wcs.det2im(inside, 1) - inside).max() > 1e-3
+    assert_finds(found, wcs, inside, J2000)
+
+
+def test_the_tables_of_a_distortion_are_named():
+    """EXTVER is 1 where it is not said or cannot be read."""
+    cards = [
+        card("CPDIS1", "'Lookup'"),
+        card("CPDIS2", "'LOOKUP'"),
+        card("DP2", "'EXTVER: 2.0'"),
+        card("D2IMDIS1", "'LOOKUP'"),
+        card("D2IM1", "'EXTVER: 1.2.3'"),
+        card("D2IMDIS2", "'POLYNOMIAL'"),
+    ]
+    expected = {("WCSDVARR", 1), ("WCSDVARR", 2), ("D2IMARR", 1)}
+    assert lookup_tables(Header(b"".join(cards))) == expected
+    assert lookup_tables(Header(b"".join(cards[5:]))) == frozenset()
+
+
+@pytest.mark.parametrize("version", [b"x", b".", b"9" * 60, b"\xff", b""])
+def test_any_version_of_a_table_is_read(version):
+    """No value of a distortion's parameters makes the reader raise."""
+    cards = card("CPDIS1", "'LOOKUP'") + card("DP1", f"'EXTVER: {version.decode('latin-1')}'")
+    assert len(lookup_tables(Header(cards))) == 1
+
+
+@pytest.mark.parametrize(
+    ("types", "celestial"),
+    [
+        (("RA---TAN", "DEC--TAN"), True),
+        (("DEC--TAN", "RA---TAN"), True),
+        (("GLON-CAR", "GLAT-CAR"), True),
+        (("ELON", "ELAT"), True),
+        (("TLON-CAR", "TLAT-CAR"), True),
+        (("VELO", "RA---TAN"), False),
+        (("LINEAR", "LINEAR"), False),
+        (("WAVE", "DEC--TAN"), False),
+        (("", ""), False),
+    ],
+)
+def test_images_that_claim_a_sky_are_told_from_others(types, celestial):
+    """Both first axes must be celestial; two that are not are no sky."""
+    header = Header(b"".join(card(f"CTYPE{i}", f"'{kind}'") for i, kind in enumerate(types, 1)))
+    assert has_celestial_axes(header) is celestial
+    assert describes_sky(header) is celestial
+
+
+def test_a_plate_solution_alone_describes_the_sky():
+    """AMDX1 counts only where no celestial axes are."""
+    plate = card("AMDX1", "67.2")
+    axes = card("CTYPE1", "'RA---TAN'") + card("CTYPE2", "'DEC--TAN'")
+    assert has_plate_only(Header(plate))
+    assert describes_sky(Header(plate))
+    assert not has_plate_only(Header(plate + axes))
+
+
+UNUSABLE = {
+    "zero CDELT": {"CDELT1": 0.0},
+    "two longitudes": {"CTYPE2": "RA---TAN"},
+    "two projections": {"CTYPE2": "DEC--SIN"},
+    "an unknown projection": projection("XYZ"),
+    "a unit of length": {"CUNIT1": "m"},
+    "a place on the Earth": projection("CAR", "TLON", "TLAT"),
+    "a latitude beyond the pole": {"LATPOLE": 500.0, "CRVAL2": 95.0},
+    "no sky": {"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"},
+    "a sky on other axes": {"CTYPE1": "WAVE", "CTYPE3": "RA---TAN", "CRVAL3": 1.0, "CDELT3": 1.0},
+}
+
+
+@pytest.mark.parametrize("cards", UNUSABLE.values(), ids=UNUSABLE)
+def test_damaged_coordinates_are_refused(cards):
+    """What wcslib refuses, and what is no sky, is told as such."""
+    with pytest.raises(NoUsableWcs):
+        image_wcs(tan(cards))
+
+
+def test_a_singular_matrix_places_nothing():
+    """A CD matrix that maps the image to a line has no way back from the sky."""
+    flat = image_wcs(tan(NO_CDELT | {"CD1_1": 1e-4, "CD1_2": 1e-4, "CD2_1": 1e-4, "CD2_2": 1e-4}))
+    with pytest.raises(NoUsableWcs, match="cannot be projected"):
+        flat.to_pixel(150.1, 2.2)
+
+
+BEYOND = {
+    "the antipode of TAN": ({}, (330.1, -2.2)),
+    "the antipode of TPV": (CD | projection("TPV", **PV), (330.1, -2.2)),
+    "the antipode of SIP": (SIP, (330.1, -2.2)),
+    "behind the horizon of SIN": (projection("SIN"), (280.0, 2.2)),
+    "91 degrees away": ({}, (241.1, 0.0)),
+}
+
+
+@pytest.mark.parametrize(("cards", "position"), BEYOND.values(), ids=BEYOND)
+def test_what_a_projection_cannot_show_is_refused(cards, position):
+    """The far side of the sky has no pixel, whatever the formulas say."""
+    with pytest.raises(NoUsableWcs, match="cannot be projected"):
+        image_wcs(tan(cards)).to_pixel(*position)
+
+
+def test_the_antipode_of_real_distortions_is_refused(material: Path):
+    """TNX and TPV have no horizon, and yet the antipode is not served as the centre."""
+    for name in ("ctio_tnx_wat_u16.fits", "ctio_mosaic_tpv.fits.gz"):
+        with warnings.catch_warnings(action="ignore"):
+            found = image_wcs(fits.getheader(material / "data" / "fits" / name))
+        centre = found.to_sky(np.array([(200.0, 200.0)]))[0]
+        with pytest.raises(NoUsableWcs, match="cannot be projected"):
+            found.to_pixel((centre[0] + 180) % 360, -centre[1])
+
+
+def test_a_distortion_that_cannot_be_inverted_is_refused():
+    """A polynomial that maps all columns to one leaves no way back."""
+    flat = SIP | {"A_ORDER": 2, "A_2_0": 0.0, "A_1_1": 0.0, "A_1_0": -1.0}
+    with pytest.raises(NoUsableWcs, match="cannot be projected"):
+        image_wcs(fits.Header(flat)).to_pixel(150.101, 2.201)
+
+
+def test_a_distortion_that_folds_over_is_refused():
+    """Newton's method that runs in circles or away gives no pixel."""
+    folding = SIP | {"A_ORDER": 2, "A_2_0": 0.5, "A_1_1": 0.0}
+    with pytest.raises(NoUsableWcs, match="cannot be projected"):
+        image_wcs(fits.Header(folding)).to_pixel(150.2, 2.2)
+
+
+def test_corners_beyond_the_edge_of_the_sky_are_no_number():
+    """An all-sky image has pixels without sky."""
+    sky = image_wcs(tan(projection("AIT", **ALLSKY))).to_sky(np.array([(1.0, 1.0)]))
+    assert np.isnan(sky).all()
+
+
+def test_bytes_that_are_no_text_do_not_matter():
+    """A comment in Latin-1 and a newline leave the numbers as they are."""
+    cards = [each.image.encode() for each in fits.Header(TAN).cards]
+    cards[0] = card("CTYPE1", "'RA---TAN'           / pr\xe9cis\n")
+    found = ImageWcs(trim(Header(b"".join(cards))))
+    assert found.to_pixel(150.1, 2.2) == pytest.approx((60.25, 50.75), abs=1e-9)
+
+
+def test_only_what_describes_the_sky_is_kept():
+    """Images that differ in other cards share their world coordinates."""
+    cards = trim(Header(image(cards=TAN | {"OBJECT": "M 31"})[: 80 * 13]))
+    other = trim(Header(image(cards=TAN | {"OBJECT": "M 33", "CRPIX1A": 5})[: 80 * 13]))
+    assert cards == other
+    assert b"CRPIX2" in cards
+
+
+@given(
+    st.floats(0, 359.99),
+    st.floats(-89.9, 89.9),
+    st.floats(1, NX),
+    st.floats(1, NY),
+    st.sampled_from([TAN, SIP, TAN | {"CROTA2": 40.0}, TAN | projection("ZEA")]),
+)
+@settings(max_examples=50)
+def test_sky_and_pixel_are_each_others_inverse(ra_deg, dec_deg, x, y, cards):
+    """Anywhere on the sky, a pixel's position leads back to it."""
+    found = image_wcs(fits.Header(cards | {"CRVAL1": ra_deg, "CRVAL2": dec_deg}))
+    lon, lat = found.to_sky(np.array([(x, y)]))[0]
+    assert found.to_pixel(lon, lat) == pytest.approx((x, y), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "gap_deg"),
+    [
+        ((0, 0), (90, 0), 90),
+        ((10, 20), (190, -20), 180),
+        ((0, 89), (180, 89), 2),
+        ((359.5, 0), (0.5, 0), 1),
+        ((30, 45), (30, 45 + 1e-9), 1e-9),
+        ((7, 7), (7, 7), 0),
+    ],
+)
+def test_distances_are_great_circles(a, b, gap_deg):
+    """They are right at any distance, also across the pole and the wrap."""
+    found = separation_deg(np.array([a], float), np.array([b], float))
+    assert found == pytest.approx([gap_deg], rel=1e-5, abs=1e-15)

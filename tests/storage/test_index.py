@@ -1,0 +1,173 @@
+"""What is known of files: learnt once, kept by identity, in bounded memory."""
+
+import asyncio
+import gzip
+
+import pytest
+
+from gateway.config import LimitSettings
+from gateway.core.errors import CorruptFits, NoUsableWcs, StorageUnavailable
+from gateway.core.image import Image
+from gateway.storage.index import Known, ParentIndex
+from tests.fits_files import LOOKUP, NX, NY, TAN, image, lookup_file, mef, spectrum
+from tests.stores import FakeObject
+
+PLENTY = 2**30
+FILE = image(cards=TAN)
+
+
+def make_index(memory_bytes: int = PLENTY) -> ParentIndex:
+    """Make an index that knows nothing."""
+    return ParentIndex(LimitSettings(), memory_bytes)
+
+
+def only_image(known: Known) -> Image:
+    """Give the image of a file that has one."""
+    (found,) = known.parent.images.values()
+    return found
+
+
+async def test_a_hundred_at_once_read_the_headers_once():
+    """Who comes while a file is read waits for the same reading."""
+    index, stored = make_index(), FakeObject(FILE)
+    stored.gate = asyncio.Event()
+    tasks = [asyncio.create_task(index.learn("a", stored)) for _ in range(100)]
+    await asyncio.sleep(0)
+    stored.gate.set()
+    known = await asyncio.gather(*tasks)
+    reads = stored.reads
+
+    assert all(each is known[0] for each in known)
+    assert reads == 2  # the magic number, and the header
+    assert index.recall("a", "1") is known[0]
+    assert stored.reads == reads
+
+
+async def test_who_leaves_does_not_take_the_others_along():
+    """The first caller is cancelled; those who joined still get their answer."""
+    index, stored = make_index(), FakeObject(FILE)
+    stored.gate = asyncio.Event()
+    first, second = (asyncio.create_task(index.learn("a", stored)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    stored.gate.set()
+
+    assert only_image(await second).shape == (NX, NY)
+
+
+async def test_all_who_wait_hear_of_a_failure_and_the_next_tries_anew():
+    """A failure is told to all who wait, and is not kept."""
+    index, stored = make_index(), FakeObject(FILE)
+    stored.failure = StorageUnavailable("The storage could not be read; try again later.")
+    failure = stored.failure
+    results = await asyncio.gather(
+        *(index.learn("a", stored) for _ in range(5)), return_exceptions=True
+    )
+    stored.failure = None
+
+    assert results == [failure] * 5
+    assert index.recall("a", "1") is None
+    assert only_image(await index.learn("a", stored)).shape == (NX, NY)
+
+
+async def test_a_failure_that_nobody_waits_for_is_silent():
+    """Who leaves before a failure leaves no complaint of the event loop behind."""
+    index, stored = make_index(), FakeObject(FILE)
+    stored.gate = asyncio.Event()
+    stored.failure = StorageUnavailable("The storage could not be read; try again later.")
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    task = asyncio.create_task(index.learn("a", stored))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    stored.gate.set()
+    while asyncio.all_tasks() != {asyncio.current_task()}:
+        await asyncio.sleep(0)
+    del task
+
+    assert complaints == []
+
+
+async def test_another_identity_is_learnt_anew():
+    """A file that was replaced has another identity; what was known of the old one stays."""
+    index = make_index()
+    old = await index.learn("a", FakeObject(FILE, "1"))
+    new = await index.learn("a", FakeObject(mef(spectrum()), "2"))
+
+    assert index.recall("a", "1") is old
+    assert index.recall("a", "2") is new
+    assert new.parent.images == {}
+    assert index.recall("b", "1") is None
+
+
+async def test_memory_is_bounded():
+    """The file that was not asked for the longest is forgotten first; the last one always stays."""
+    size = (await make_index().learn("a", FakeObject(FILE))).memory_bytes
+    index = make_index(3 * size)
+    for name in "abc":
+        await index.learn(name, FakeObject(FILE))
+    index.recall("a", "1")
+    await index.learn("d", FakeObject(FILE))
+
+    assert [name for name in "abcd" if index.recall(name, "1")] == ["a", "c", "d"]
+    tiny = make_index(1)
+    for name in "ab":
+        await tiny.learn(name, FakeObject(FILE))
+    assert [name for name in "ab" if tiny.recall(name, "1")] == ["b"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_the_length_and_the_packing_are_known(*, packed: bool):
+    """A gzip file is known by its first bytes, whatever its name is."""
+    known = await make_index().learn(
+        "a.fits", FakeObject(gzip.compress(FILE, 1) if packed else FILE)
+    )
+
+    assert known.is_gzipped is packed
+    assert only_image(known).shape == (NX, NY)
+
+
+async def test_world_coordinates_are_made_once():
+    """Many who need the sky at once wait for one making of it."""
+    index, stored = make_index(), FakeObject(FILE)
+    known = await index.learn("a", stored)
+    await asyncio.gather(*(index.learn_wcs("a", known, stored) for _ in range(20)))
+    found = known.wcs_of(only_image(known))
+    await index.learn_wcs("a", known, stored)
+
+    assert known.wcs_of(only_image(known)) is found
+
+
+async def test_lookup_tables_are_read_for_the_sky_alone():
+    """The tables of a distortion are only read when the sky is needed."""
+    index, stored = make_index(), FakeObject(lookup_file())
+    known = await index.learn("a", stored)
+    before = stored.reads
+    await index.learn_wcs("a", known, stored)
+
+    assert len(known.parent.lookups) == 3
+    assert stored.reads == before + 3
+
+
+async def test_an_unusable_sky_is_remembered():
+    """A header whose sky cannot be used says so each time, and is parsed once."""
+    index = make_index()
+    stored = FakeObject(image(cards=LOOKUP | {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}))
+    known = await index.learn("a", stored)
+    await index.learn_wcs("a", known, stored)
+
+    for _ in range(2):
+        with pytest.raises(NoUsableWcs):
+            known.wcs_of(only_image(known))
+
+
+async def test_what_is_no_fits_is_not_kept():
+    """A file without a header of FITS is refused each time anew."""
+    index, stored = make_index(), FakeObject(b"<html>not here</html>" * 500)
+
+    with pytest.raises(CorruptFits):
+        await index.learn("a", stored)
+    assert index.recall("a", "1") is None

@@ -1,0 +1,211 @@
+"""The store on the file system: the contract, links, and files that change under it."""
+
+import os
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.core.errors import (
+    IsFolder,
+    NotFound,
+    SourceChanged,
+    StorageUnavailable,
+)
+from gateway.core.ranges import Block
+from gateway.storage.local import LocalStore
+from tests.storage.contract import CONTENT, FILES, StoreContract
+
+LONG_ROW = 64 * 1024
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files below a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def make_store(root: Path, **options) -> LocalStore:
+    """Make a store with the limits that a test does not speak of."""
+    defaults = {"follow_symlinks": False, "mapped_bytes": 2**20, "open_files": 16}
+    return LocalStore(root, **(defaults | options))
+
+
+async def names(store: LocalStore, key: str = "") -> set[str]:
+    """Give the names that a folder lists."""
+    return {entry.name async for entry in store.entries(key)}
+
+
+def count_descriptors() -> int:
+    """Count what this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[LocalStore]:
+    """Give a store of the contract's files."""
+    write(tmp_path / "root", FILES)
+    store = make_store(tmp_path / "root")
+    yield store
+    await store.close()
+
+
+class TestLocalStore(StoreContract):
+    """The contract, on files."""
+
+
+async def test_a_replaced_file_has_another_identity_and_the_open_one_stays(tmp_path: Path):
+    """Who opened the old version reads it to its end; who opens anew gets the new one."""
+    write(tmp_path, {"image.fits": CONTENT, "new": CONTENT[::-1]})
+    store = make_store(tmp_path)
+    old = await store.open("image.fits")
+    (tmp_path / "new").replace(tmp_path / "image.fits")
+    new = await store.open("image.fits")
+
+    assert old.info.identity != new.info.identity
+    assert bytes(await old.read(Block.run(0, 500))) == CONTENT[:500]
+    assert bytes(await new.read(Block.run(0, 500))) == CONTENT[::-1][:500]
+
+
+@pytest.mark.parametrize("size", [0, 100, len(CONTENT) + 1])
+async def test_a_file_that_changes_in_place_is_refused(tmp_path: Path, size: int):
+    """A file that is cut off or grows while it is read is an error, and no signal ends us."""
+    write(tmp_path, {"image.fits": CONTENT})
+    stored = await make_store(tmp_path).open("image.fits")
+    os.truncate(tmp_path / "image.fits", size)
+
+    with pytest.raises(SourceChanged):
+        await stored.read(Block(0, 10, 4096, 2))
+    with pytest.raises(SourceChanged):
+        stored.read_resident(Block(0, 10, 4096, 2), memoryview(bytearray(20)))
+
+
+async def test_long_rows_are_read_without_a_map(tmp_path: Path):
+    """Rows so long that a call each costs nothing come back as they are."""
+    content = os.urandom(LONG_ROW * 5)
+    write(tmp_path, {"long": content})
+    stored = await make_store(tmp_path).open("long")
+    rows = bytes(await stored.read(Block(11, LONG_ROW, 2 * LONG_ROW, 2)))
+
+    assert rows == content[11 : 11 + LONG_ROW] + content[11 + 2 * LONG_ROW : 11 + 3 * LONG_ROW]
+
+
+async def test_reading_goes_on_when_maps_and_descriptors_run_out(tmp_path: Path):
+    """With one file kept open and nothing kept mapped, every file still gives its bytes."""
+    write(tmp_path, {str(n): bytes([n]) * 9000 for n in range(5)})
+    store = make_store(tmp_path, mapped_bytes=0, open_files=1)
+    opened = [await store.open(str(n)) for n in range(5)]
+    found = [bytes(await each.read(Block(0, 2, 4000, 3))) for each in opened]
+
+    assert found == [bytes([n]) * 6 for n in range(5)]
+
+
+async def test_files_are_closed_when_nobody_holds_them(tmp_path: Path):
+    """A thousand files leave no more descriptors open than the store may keep."""
+    write(tmp_path, {str(n): b"x" for n in range(100)})
+    store = make_store(tmp_path, open_files=4)
+    before = count_descriptors()
+    for n in range(100):
+        await store.open(str(n))
+    during = count_descriptors()
+    await store.close()
+
+    assert during <= before + 2 * 4  # a map has a descriptor of its own
+    assert count_descriptors() == before
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_links_that_leave_the_collection(tmp_path: Path, *, follow: bool):
+    """A link out of the root is neither served nor listed, unless that is configured."""
+    root = tmp_path / "root"
+    write(tmp_path, {"root/inside.fits": b"in", "outside/secret.fits": b"out"})
+    (root / "file.fits").symlink_to(tmp_path / "outside/secret.fits")
+    (root / "folder").symlink_to(tmp_path / "outside")
+    (root / "relative.fits").symlink_to("../outside/secret.fits")
+    (root / "harmless.fits").symlink_to("inside.fits")
+    store = make_store(root, follow_symlinks=follow)
+
+    assert bytes(await (await store.open("harmless.fits")).peek(0, 9)) == b"in"
+    for key in ("file.fits", "relative.fits", "folder/secret.fits"):
+        if follow:
+            assert bytes(await (await store.open(key)).peek(0, 9)) == b"out"
+        else:
+            with pytest.raises(NotFound):
+                await store.open(key)
+    leaving = {"file.fits", "folder", "relative.fits"} if follow else set()
+    assert await names(store) == {"inside.fits", "harmless.fits"} | leaving
+    if not follow:
+        with pytest.raises(NotFound):
+            await names(store, "folder")
+
+
+async def test_a_sibling_with_the_same_beginning_is_outside(tmp_path: Path):
+    """``root-private`` does not lie in ``root``, though its name begins with it."""
+    write(tmp_path, {"root/a": b"", "root-private/secret": b"secret"})
+    (tmp_path / "root/link").symlink_to("../root-private/secret")
+
+    with pytest.raises(NotFound):
+        await make_store(tmp_path / "root").open("link")
+
+
+async def test_a_link_that_is_turned_after_it_was_opened(tmp_path: Path):
+    """A link that led inside and now leads outside is looked at again."""
+    write(tmp_path, {"root/inside": b"in", "secret": b"secret"})
+    (tmp_path / "root/link").symlink_to("inside")
+    store = make_store(tmp_path / "root")
+    await store.open("link")
+    (tmp_path / "root/link").unlink()
+    (tmp_path / "root/link").symlink_to("../secret")
+
+    with pytest.raises(NotFound):
+        await store.open("link")
+
+
+async def test_what_is_no_file_is_neither_served_nor_listed(tmp_path: Path):
+    """Pipes, dangling links, loops and names that no URL can hold are not there."""
+    write(tmp_path, {"image.fits": b""})
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / os.fsdecode(b"not-utf8-\xff")).write_bytes(b"")
+    store = make_store(tmp_path, follow_symlinks=True)
+
+    assert await names(store) == {"image.fits"}
+    for key in ("pipe", "dangling", "loop", "x" * 300):
+        with pytest.raises(NotFound):
+            await store.open(key)
+
+
+async def test_a_file_that_cannot_be_opened_is_not_absent(tmp_path: Path):
+    """An error of the system, here no free descriptor, is `StorageUnavailable`, not `NotFound`."""
+    write(tmp_path, {"image.fits": CONTENT})
+    store = make_store(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(StorageUnavailable):
+            await store.open("image.fits")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert (await store.open("image.fits")).info.size == len(CONTENT)
+
+
+async def test_a_probe_misses_a_folder_that_is_gone(tmp_path: Path):
+    """A collection whose folder does not exist is found out before anyone asks for a file."""
+    with pytest.raises(NotFound):
+        await make_store(tmp_path / "missing").probe()
+
+
+async def test_a_root_that_is_a_link(tmp_path: Path):
+    """The folder of a collection may itself be a link: what it leads to is the root."""
+    write(tmp_path, {"real/image.fits": b"image"})
+    (tmp_path / "link").symlink_to("real")
+    store = make_store(tmp_path / "link")
+
+    assert bytes(await (await store.open("image.fits")).peek(0, 9)) == b"image"
+    with pytest.raises(IsFolder):
+        await store.open("")

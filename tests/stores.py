@@ -1,0 +1,123 @@
+"""A Store in memory, for tests: it notes what it is asked for, and fails as it is told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from gateway.core.errors import IsFolder, NotFound, ShortRead
+from gateway.core.ranges import Block
+from gateway.storage.store import Buffer, Entry, ObjectInfo
+
+MODIFIED = 1445412480.25  # Wed, 21 Oct 2015 07:28:00 GMT, and a bit
+
+
+class FakeObject:
+    """One version of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        What it holds.
+    identity : str
+        Differs for another version.
+    resident : bool
+        Whether it is given without waiting.
+    announced : int or None
+        The length that it claims to have, if not that of its content.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        identity: str = "1",
+        *,
+        resident: bool = False,
+        announced: int | None = None,
+    ) -> None:
+        self.content = content
+        self.info = ObjectInfo(announced or len(content), identity, MODIFIED)
+        self.resident = resident
+        self.asked: list[Block] = []
+        self.reads = 0
+        self.bytes_read = 0
+        self.gate: asyncio.Event | None = None
+        """What every read waits for, if there is one."""
+        self.failure: Exception | None = None
+        """What is raised by a read."""
+        self.fails_behind = 0
+        """How far can be read in spite of the failure, in bytes."""
+
+    def read_resident(self, block: Block, target: memoryview) -> bool:
+        """Copy a block, if the object is resident."""
+        if self.resident:
+            target[:] = self._pack(block)
+        return self.resident
+
+    async def read(self, block: Block) -> Buffer:
+        """Give a block, after the gate was opened."""
+        if self.gate is not None:
+            await self.gate.wait()
+        return self._pack(block)
+
+    async def peek(self, start: int, stop: int) -> Buffer:
+        """Give a range as far as the content goes."""
+        stop = min(stop, self.info.size)
+        return await self.read(Block.run(start, stop)) if start < stop else b""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def _pack(self, block: Block) -> bytes:
+        self.asked.append(block)
+        self.reads += 1
+        self.bytes_read += block.size
+        if self.failure is not None and block.span.stop > self.fails_behind:
+            raise self.failure
+        rows = (block.start + n * block.row_stride for n in range(block.n_rows))
+        packed = b"".join(self.content[start : start + block.row_bytes] for start in rows)
+        if len(packed) != block.size:
+            raise ShortRead("The file ends before the bytes that were asked for.")
+        return packed
+
+
+class FakeStore:
+    """Objects by their keys; a test may change `objects` between two requests."""
+
+    def __init__(self, objects: dict[str, FakeObject]) -> None:
+        self.objects = objects
+        self.failure: Exception | None = None
+        """What is raised by all but a read."""
+        self.closed = False
+
+    async def open(self, key: str) -> FakeObject:
+        """Give the object itself, so that a test sees what it was asked for."""
+        self._fail()
+        if key in self.objects:
+            return self.objects[key]
+        if not key or any(name.startswith(f"{key}/") for name in self.objects):
+            raise IsFolder("This is a folder; end its URL with a slash to list it.")
+        raise NotFound("There is no such file.")
+
+    async def entries(self, key: str) -> AsyncIterator[Entry]:
+        """List a folder."""
+        self._fail()
+        folder = f"{key}/" if key else ""
+        below = {n.removeprefix(folder): o for n, o in self.objects.items() if n.startswith(folder)}
+        if not below:
+            raise NotFound("There is no such folder.")
+        for name in {name.partition("/")[0] for name in below}:
+            if name in below:
+                yield Entry(name, is_folder=False, size=below[name].info.size, modified=MODIFIED)
+            else:
+                yield Entry(name, is_folder=True, size=None, modified=None)
+
+    async def probe(self) -> None:
+        """Fail, if that was told."""
+        self._fail()
+
+    async def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure

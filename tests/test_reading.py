@@ -1,0 +1,119 @@
+"""From a plan to its bytes: any part is the part of the whole, in order, in bounded memory."""
+
+import asyncio
+from contextlib import aclosing
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config import LimitSettings
+from gateway.core.box import BoxRule
+from gateway.core.plan import CutoutPlan, plan_cutout
+from gateway.core.query import parse_query, split_query
+from gateway.reading import read_chunks, read_now
+from tests.core.compressed import compress
+from tests.core.cutting import parent_of, wcs_source
+from tests.fits_files import extension, image, mef, pixels, table
+from tests.stores import FakeObject
+
+LIMITS = LimitSettings(chunk_bytes=4096)
+FILES = {
+    "image": image(),
+    "cube": image(pixels((5, 40, 30), "i2")),
+    "extensions": mef(extension(pixels((60, 50)), "A"), table(), extension(pixels((9, 9)), "B")),
+    "compressed": compress(pixels((90, 80), "i2"), compression_type="RICE_1", tile_shape=(7, 80)),
+}
+QUERIES = ("center=20,15px&size=11,7px", "center=9,9px&size=9999px", "center=3,1px&size=1,30px")
+
+
+@cache
+def make_plan(name: str, query: str) -> CutoutPlan:
+    """Plan a cutout."""
+    file = FILES[name]
+    parent = parent_of(file)
+    cutout = parse_query(split_query(query))
+    return plan_cutout(parent, cutout, BoxRule.EXACT, wcs_source(file, parent))
+
+
+async def read(plan: CutoutPlan, stored: FakeObject, start: int, stop: int) -> bytes:
+    """Read a part of an answer."""
+    chunks = [bytes(chunk) async for chunk in read_chunks(plan, stored, start, stop, LIMITS)]
+    assert all(chunks)
+    assert all(len(chunk) < 2 * LIMITS.chunk_bytes for chunk in chunks)
+    return b"".join(chunks)
+
+
+@given(name=st.sampled_from(list(FILES)), query=st.sampled_from(QUERIES), data=st.data())
+async def test_any_part_is_the_part_of_the_whole(name: str, query: str, data: st.DataObject):
+    """The bytes from `start` to `stop` are a slice of the answer, resident or not."""
+    plan = make_plan(name, query)
+    start = data.draw(st.integers(0, plan.size))
+    stop = data.draw(st.integers(start, plan.size))
+    whole = await read(plan, FakeObject(FILES[name]), 0, plan.size)
+    now = read_now(plan, FakeObject(FILES[name], resident=True), start, stop)
+
+    assert len(whole) == plan.size
+    assert await read(plan, FakeObject(FILES[name]), start, stop) == whole[start:stop]
+    assert (name == "compressed" and now is None) or bytes(now) == whole[start:stop]
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_a_part_reads_only_what_it_needs(name: str):
+    """A single byte of the pixels costs a row or a tile, not the image."""
+    query = "center=9,9px&size=9999px"
+    plan, stored = make_plan(name, query), FakeObject(FILES[name])
+    at = max(plan.size - 2880 * 2, 2880)
+    await read(plan, stored, at, at + 1)
+
+    assert stored.bytes_read < 3000
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_no_read_is_longer_than_a_chunk(name: str):
+    """However large an answer is, it is read in pieces that fit into memory."""
+    plan, stored = make_plan(name, "center=9,9px&size=9999px"), FakeObject(FILES[name])
+    await read(plan, stored, 0, plan.size)
+
+    assert max(block.size for block in stored.asked) <= LIMITS.chunk_bytes * 2
+
+
+async def test_neighbouring_tiles_are_read_at_once():
+    """A band of tiles that lie one after the other is one read of the table and one of the heap."""
+    plan, stored = make_plan("compressed", "center=9,9px&size=9999px"), FakeObject(
+        FILES["compressed"]
+    )
+    limits = LimitSettings(chunk_bytes=2**20)
+    found = [bytes(chunk) async for chunk in read_chunks(plan, stored, 0, plan.size, limits)]
+
+    assert stored.reads == 2
+    assert b"".join(found) == await read(plan, FakeObject(FILES["compressed"]), 0, plan.size)
+
+
+async def test_nothing_is_read_ahead_of_the_client():
+    """As long as nobody takes the next chunk, no further byte is asked for."""
+    plan, stored = make_plan("image", "center=9,9px&size=9999px"), FakeObject(FILES["image"])
+    async with aclosing(read_chunks(plan, stored, 0, plan.size, LIMITS)) as chunks:
+        await anext(chunks)
+        asked = stored.bytes_read
+        await asyncio.sleep(0)
+
+    assert asked <= LIMITS.chunk_bytes
+    assert stored.bytes_read == asked
+
+
+async def test_long_rows_are_cut_and_short_rows_are_joined():
+    """A row longer than a chunk comes in parts; many short ones come as one chunk."""
+    wide = image(np.arange(3 * 9000, dtype="i4").reshape(3, 9000))
+    parent = parent_of(wide)
+    cutout = parse_query(split_query("center=4500,2px&size=8000,3px"))
+    plan = plan_cutout(parent, cutout, BoxRule.EXACT, wcs_source(wide, parent))
+    stored = FakeObject(wide)
+    whole = await read(plan, stored, 0, plan.size)
+    header = plan.pieces[0].size
+    found = np.frombuffer(whole[header : header + 3 * 8000 * 4], ">i4").reshape(3, 8000)
+
+    assert np.array_equal(found, np.arange(27000).reshape(3, 9000)[:, 500:8500])
+    assert max(block.size for block in stored.asked) <= LIMITS.chunk_bytes

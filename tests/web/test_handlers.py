@@ -1,0 +1,337 @@
+"""What is asked for: files, cutouts, folders, and what none of them is."""
+
+import gzip
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestServer
+
+from gateway.config import CollectionSettings, Settings
+from gateway.web.app import build_app
+from tests.stores import FakeObject
+from tests.web.conftest import Connect
+from tests.web.small_archive import (
+    CUT,
+    FILE,
+    GZIPPED,
+    IMAGE,
+    PIXELS,
+    PLAIN,
+    ROOT,
+    cut_pixels,
+    files,
+    get_raw,
+)
+
+NO_OVERLAP = f"{IMAGE}?center=-500,50px&size=10px"
+
+
+async def test_a_cutout(connect: Connect):
+    """A plain cutout is a FITS file of the pixels that were asked for."""
+    client = await connect(files())
+    response = await client.get(PLAIN)
+    body = await response.read()
+
+    assert response.status == 200
+    assert response.content_type == "application/fits"
+    assert response.content_length == len(body)
+    assert np.array_equal(cut_pixels(body), PIXELS)
+
+
+async def test_a_gzipped_cutout_is_a_gzip_file(connect: Connect):
+    """A gzipped cutout is a file of its own type; it never has a Content-Encoding."""
+    client = await connect(files())
+    response = await client.get(GZIPPED, headers={"Accept-Encoding": "gzip"})
+    body = await response.read()
+    plain = await (await client.get(PLAIN)).read()
+
+    assert response.content_type == "application/gzip"
+    assert "Content-Encoding" not in response.headers
+    assert response.content_length == len(body)
+    assert gzip.decompress(body) == plain
+
+
+@pytest.mark.parametrize(
+    ("mode", "flag", "gzipped"),
+    [
+        ("on", "", True),
+        ("on", "&gzip=0", False),
+        ("on", "&gzip=TRUE", True),
+        ("off", "", False),
+        ("off", "&gzip=yes", True),
+        ("never", "", False),
+        ("never", "&gzip=true", False),
+    ],
+)
+async def test_who_decides_about_gzip(connect: Connect, mode: str, flag: str, *, gzipped: bool):
+    """The collection has a default that the request may change, unless it is "never"."""
+    client = await connect(files(), gzip=mode)
+    response = await client.get(f"{IMAGE}?{CUT}{flag}")
+
+    assert (response.content_type == "application/gzip") is gzipped
+    assert (await response.read())[:2] == (b"\x1f\x8b" if gzipped else b"SI")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("a.fits", "a.fits"),
+        ("a.fits.gz", "a.fits"),
+        ("a.fits.fz", "a.fits"),
+        ("A.FIT.GZ", "A.FIT"),
+        ("a b;c.fts", "a b;c.fts"),
+    ],
+)
+async def test_the_name_tells_the_truth(connect: Connect, name: str, plain: str):
+    """A saved cutout has the parent's name, and .gz if and only if it is gzipped."""
+    client = await connect({name: FakeObject(FILE)})
+    url = f"{ROOT}/{quote(name)}?{CUT}"
+    names = [
+        (await client.get(url + flag)).headers["Content-Disposition"] for flag in ("&gzip=0", "")
+    ]
+
+    assert names == [f'attachment; filename="{n}"' for n in (plain, f"{plain}.gz")]
+
+
+async def test_a_name_beyond_ascii_is_given_twice(connect: Connect):
+    """Old clients get a name of ASCII, and all others the real one; no quote breaks the header."""
+    name = 'µ "é\r\n.fits'
+    client = await connect({name: FakeObject(FILE)})
+    response = await client.get(f"{ROOT}/{quote(name)}?{CUT}&gzip=0")
+    disposition = response.headers["Content-Disposition"]
+
+    assert disposition.startswith('attachment; filename="? _?__.fits"; ')
+    assert disposition.endswith(f"filename*=UTF-8''{quote(name, safe='')}")
+    assert response.content_disposition.filename == name
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("a.fits", "application/fits"),
+        ("a.fits.fz", "application/fits"),
+        ("a.fits.gz", "application/gzip"),
+        ("a.tar.gz", "application/gzip"),
+        ("a.html", "application/octet-stream"),
+    ],
+)
+async def test_a_file_is_given_as_it_is(connect: Connect, name: str, content_type: str):
+    """A file comes byte for byte, with its type, and no browser runs it."""
+    client = await connect({name: FakeObject(FILE)})
+    response = await client.get(f"{ROOT}/{name}")
+
+    assert await response.read() == FILE
+    assert response.content_type == content_type
+    assert response.content_length == len(FILE)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Last-Modified"] == "Wed, 21 Oct 2015 07:28:00 GMT"
+    assert "Content-Encoding" not in response.headers
+
+
+async def test_an_empty_file_is_a_file(connect: Connect):
+    """A file without a byte is answered with none."""
+    client = await connect({"empty": FakeObject(b"")})
+    response = await client.get(f"{ROOT}/empty")
+
+    assert (response.status, response.content_length, await response.read()) == (200, 0, b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        (f"{IMAGE}?center=50,40px", "size"),
+        (f"{IMAGE}?size=10px", "center"),
+        (f"{IMAGE}?gzip=1", "center"),
+        (f"{GZIPPED}&size=10px", "size"),
+        (f"{GZIPPED}&extra=1", "extra"),
+        (f"{GZIPPED}&gzip=maybe", "gzip"),
+        (f"{IMAGE}?center=1,2px&size=-1px", "size"),
+        (f"{IMAGE}?center=1,91&size=1", "center"),
+        (f"{IMAGE}?download=1", "download"),
+        (f"{IMAGE}?=1", "''"),
+        (f"{IMAGE}?center=%ff&size=1", "center"),
+        (f"{ROOT}/folder/notes.txt?{CUT}", "center"),
+        (f"{ROOT}/folder/notes.txt?gzip=0", "gzip"),
+        (f"{ROOT}/folder/?{CUT}", "center"),
+        (f"{ROOT}/?gzip=1", "gzip"),
+        ("/ibe/?x=1", "x"),
+    ],
+)
+async def test_a_bad_parameter_is_named(connect: Connect, path: str, named: str):
+    """Whatever is malformed, unknown, repeated, missing or out of place is 400 and named."""
+    client = await connect(files())
+    response = await get_raw(client, path)
+
+    assert response.status == 400
+    assert f"Parameter '{named.strip(chr(39))}'" in await response.text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{ROOT}/missing.fits",
+        f"{ROOT}/missing.fits?{CUT}",
+        f"{ROOT}/missing/",
+        f"{ROOT}/a.fits/",
+        f"{ROOT}/a.fits/b",
+        "/ibe/data/y/a.fits",
+        "/ibe/y/",
+        "/elsewhere",
+        "/favicon.ico",
+        f"{ROOT}/../x/a.fits",
+        f"{ROOT}/%2e%2e/x/a.fits",
+        f"{ROOT}/folder%2fnotes.txt",
+        f"{ROOT}//a.fits",
+        f"{ROOT}/a.fits%00",
+        f"{ROOT}/folder%5cnotes.txt",
+        f"{ROOT}/%ff",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_is_not_there_is_404(connect: Connect, path: str, method: str):
+    """Absent files and folders, and all that could mean another place, are 404."""
+    client = await connect(files())
+    response = await get_raw(client, path, method)
+
+    assert response.status == 404
+    assert "Cache-Control" not in response.headers
+
+
+@pytest.mark.parametrize("path", [ROOT, f"{ROOT}/folder", "/ibe", "/ibe/data"])
+async def test_a_folder_without_its_slash_is_redirected(connect: Connect, path: str):
+    """The redirect is relative, so that it also holds behind a proxy that adds a prefix."""
+    client = await connect(files())
+    response = await get_raw(client, path)
+    followed = await client.get(path)
+
+    assert response.status == 301
+    assert response.headers["Location"] == f"./{path.rpartition('/')[2]}/"
+    assert (followed.status, followed.url.path) == (200, f"{path}/")
+
+
+async def test_folders_are_listed_for_people_and_programs(connect: Connect):
+    """A browser gets a page that it may not be led astray by; a program gets JSON."""
+    client = await connect(files(), title="The X archive")
+    page = await client.get(f"{ROOT}/", headers={"Accept": "text/html,*/*;q=0.8"})
+    listing = await client.get(f"{ROOT}/", headers={"Accept": "application/json"})
+    above = await client.get("/ibe/data/", headers={"Accept": "application/json"})
+
+    assert page.content_type == "text/html"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert 'href="./a.fits"' in await page.text()
+    assert [e["name"] for e in (await listing.json())["entries"]] == ["folder", "a.fits"]
+    assert (await above.json())["entries"][0]["title"] == "The X archive"
+    assert {r.headers["Vary"] for r in (page, listing, above)} == {"Accept"}
+
+
+async def test_a_large_folder_is_listed(connect: Connect):
+    """A folder of many entries is listed whole."""
+    client = await connect({f"{n}.fits": FakeObject(b"x") for n in range(1500)})
+    response = await client.get(f"{ROOT}/", headers={"Accept": "application/json"})
+
+    assert len((await response.json())["entries"]) == 1500
+
+
+async def test_the_landing_page_shows_what_is_served(connect: Connect):
+    """The root names the collections, and the address under which it was found."""
+    client = await connect(files(), title="The X archive")
+    page = await (await client.get("/")).text()
+    listing = await client.get("/", headers={"Accept": "application/json"})
+
+    assert f"http://{client.host}:{client.port}{ROOT}/" in page
+    assert json.loads(await listing.text())["collections"][0]["title"] == "The X archive"
+
+
+async def test_other_pages_may_read_the_answers(connect: Connect):
+    """CORS: successes, errors and listings of a public collection, and what a viewer needs."""
+    client = await connect(files())
+    paths = (PLAIN, GZIPPED, IMAGE, NO_OVERLAP, f"{IMAGE}?x=1", f"{ROOT}/", f"{ROOT}/missing")
+    answers = [await client.get(path, headers={"Origin": "https://viewer"}) for path in paths]
+    exposed = set(answers[0].headers["Access-Control-Expose-Headers"].split(", "))
+
+    assert {a.headers.get("Access-Control-Allow-Origin") for a in answers} == {"*"}
+    assert {"Content-Disposition", "Content-Length", "Content-Range", "ETag"} <= exposed
+
+
+async def test_a_preflight_is_answered(connect: Connect):
+    """A browser may ask what it may ask: GET and HEAD, with any header such as Range."""
+    client = await connect(files())
+    response = await client.options(IMAGE, headers={"Access-Control-Request-Method": "GET"})
+
+    assert response.status == 204
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "GET" in response.headers["Access-Control-Allow-Methods"]
+    assert response.headers["Access-Control-Allow-Headers"] == "*"
+    assert (await client.options("/elsewhere")).headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_a_collection_may_forbid_other_pages(connect: Connect):
+    """With ``cors = false`` no answer lets another origin in."""
+    client = await connect(files(), cors=False)
+    answers = [await client.get(PLAIN), await client.options(IMAGE), await client.get(f"{ROOT}/")]
+
+    assert not any("Access-Control-Allow-Origin" in answer.headers for answer in answers)
+
+
+@pytest.mark.parametrize("cache_control", ["public, max-age=60", ""])
+async def test_only_successes_are_cached(connect: Connect, cache_control: str):
+    """Cache-Control is the collection's, on successes and their 304, and nowhere else."""
+    client = await connect(files(), cache_control=cache_control)
+    etag = (await client.get(PLAIN)).headers["ETag"]
+    good = [
+        await client.get(PLAIN),
+        await client.get(IMAGE),
+        await client.get(PLAIN, headers={"Range": "bytes=0-9"}),
+        await client.get(PLAIN, headers={"If-None-Match": etag}),
+    ]
+    bad = [
+        await client.get(NO_OVERLAP),
+        await client.get(f"{ROOT}/missing"),
+        await client.get(PLAIN, headers={"If-Match": '"x"'}),
+        await client.get(PLAIN, headers={"Range": "bytes=99999-"}),
+    ]
+
+    assert {answer.headers.get("Cache-Control", "") for answer in good} == {cache_control}
+    assert not any("Cache-Control" in answer.headers for answer in bad)
+
+
+@pytest.mark.parametrize(("setting", "status"), [({}, 500), ({"no_overlap_status": 422}, 422)])
+async def test_no_overlap(connect: Connect, setting: dict[str, int], status: int):
+    """No pixel in common is 500, as the public page says, or what is configured."""
+    client = await connect(files(), server=setting)
+    response = await client.get(NO_OVERLAP)
+
+    assert response.status == status
+    assert "overlap" in await response.text() or "in common" in await response.text()
+
+
+async def test_too_large_is_413(connect: Connect):
+    """The message gives the size and the limit."""
+    client = await connect(files(), max_cutout_bytes=2880)
+    response = await client.get(GZIPPED)
+
+    assert response.status == 413
+    assert "5760 bytes; at most 2880" in await response.text()
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_links_out_of_a_collection(
+    aiohttp_client, tmp_path: Path, *, follow: bool
+):
+    """A link that leaves the folder is 404 and not listed, unless it may be followed."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "secret.fits").write_bytes(FILE)
+    (tmp_path / "root/link.fits").symlink_to("../secret.fits")
+    collection = CollectionSettings(
+        path=ROOT, url=str(tmp_path / "root"), follow_symlinks=follow
+    )
+    server = TestServer(build_app(Settings(collections=(collection,))))
+    client = await aiohttp_client(server)
+    listing = await client.get(f"{ROOT}/", headers={"Accept": "application/json"})
+
+    assert len((await listing.json())["entries"]) == follow
+    for query in ("", f"?{CUT}"):
+        assert (await client.get(f"{ROOT}/link.fits{query}")).status == (200 if follow else 404)

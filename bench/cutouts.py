@@ -4,7 +4,7 @@ Everything is measured in one run and in alternation, so that a busy machine is 
 """
 
 import argparse
-import sys
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -24,8 +24,10 @@ _SIZES_PX = (200, 1000)
 _FLOOR_GOALS = {(200, True): 0.7, (1000, True): 0.8, (200, False): 0.35, (1000, False): 0.4}
 _ASTROPY_GOAL = 40.0
 
-Contestant = Callable[[int], Rate]
-"""Measures a rate; the argument seeds the positions."""
+Contestant = Callable[..., Rate]
+"""Measures a rate; `seed` is that of the positions."""
+
+_LOG = logging.getLogger("bench")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,14 @@ class Pace:
     """Whether cutouts are centred on the sky, at pixels, or both in turn."""
 
 
-_FULL = Pace(n_rounds=5, load_s=2, library_s=0.6, centers=("sky", "pixel"))
+_FULL = Pace(n_rounds=3, load_s=2, library_s=0.6, centers=("sky", "pixel"))
 _QUICK = Pace(n_rounds=2, load_s=1, library_s=0.2, centers=("sky",))
 
 
 def main() -> None:
     """Measure, and print the tables."""
     options = _parse()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     find_wrk()
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
@@ -74,11 +77,11 @@ def _measure(folder: Path, pace: Pace) -> str:
     archive, ready = folder / "archive", folder / "ready"
     for each in (archive, ready):
         each.mkdir(parents=True, exist_ok=True)
-    _tell("making the files")
+    _LOG.info("making the files")
     mosaic, sparse, detectors = make_mosaic(archive), make_sparse(archive), make_detectors(archive)
     serve = ("serve", str(archive), "--port", "0", "--workers", "1")
     with run_server("gateway", *serve, log=folder / "gateway.log") as gateway:
-        _tell("checking the answers")
+        _LOG.info("checking the answers")
         _check(gateway, [mosaic, *sparse, *detectors], ready)
         with (
             watch_memory(gateway) as watch,
@@ -189,14 +192,10 @@ def _alternate(title: str, contestants: Mapping[str, Contestant], pace: Pace) ->
     """Measure contestants in turn, for some rounds, by equal seeds in each."""
     rates: dict[str, list[Rate]] = {name: [] for name in contestants}
     for number in range(1, pace.n_rounds + 1):
-        _tell(f"{title}: round {number} of {pace.n_rounds}")
+        _LOG.info("%s: round %d of %d", title, number, pace.n_rounds)
         for name, contestant in contestants.items():
             rates[name].append(contestant(seed=number))
     return {name: Series(tuple(each)) for name, each in rates.items()}
-
-
-def _tell(progress: str) -> None:
-    print(progress, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

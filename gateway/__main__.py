@@ -16,6 +16,7 @@ from gateway.core.query import parse_query
 from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
 from gateway.export import export_cutout
 from gateway.service import open_service
+from gateway.storage.archive import open_archive
 from gateway.web.server import serve
 
 _FAILED, _UNUSABLE = 1, 2
@@ -104,6 +105,7 @@ def _serve(options: argparse.Namespace) -> int:
             "There is nothing to serve: give a folder or URL, or a --config FILE with a "
             "[[collections]] table."
         )
+    open_archive(settings)  # a url that cannot be used is told here, not by every worker
     serve(settings, lambda url: _say(f"Listening on {url}"))
     return 0
 

@@ -1,7 +1,7 @@
 """Reading: from a plan to its bytes, in order and in bounded memory."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from gateway.config import LimitSettings
 from gateway.core.bands import Band, decode_band, locate_tiles, plan_bands
@@ -46,6 +46,22 @@ def _copy_now(
             target[offset : offset + take] = rows[skip : skip + take]
         offset += take
     return True
+
+
+def bands_of(piece: Unpacked, limits: LimitSettings) -> Iterator[Band]:
+    """Cut the pixels of a tile-compressed image into bands that fit into memory.
+
+    Raises
+    ------
+    UnsupportedFits
+        The tiles are too large. Raised before the first band.
+    """
+    return plan_bands(
+        piece.tiles,
+        piece.section,
+        band_bytes=limits.chunk_bytes,
+        max_band_bytes=limits.max_band_bytes,
+    )
 
 
 async def read_chunks(
@@ -103,13 +119,7 @@ async def _unpack(
 ) -> AsyncGenerator[Buffer, None]:
     """Decode the bands of tiles that hold the piece's bytes from `start` to `stop`."""
     offset = 0
-    bands = plan_bands(
-        piece.tiles,
-        piece.section,
-        band_bytes=limits.chunk_bytes,
-        max_band_bytes=limits.max_band_bytes,
-    )
-    for band in bands:
+    for band in bands_of(piece, limits):
         if offset >= stop:
             return
         first, last = max(start - offset, 0), min(stop - offset, band.size)

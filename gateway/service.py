@@ -9,9 +9,9 @@ from time import perf_counter
 
 from gateway.config import Settings
 from gateway.core.errors import CorruptFits, NotFound, TooLarge
-from gateway.core.plan import CutoutPlan, plan_cutout, plan_whole
+from gateway.core.plan import CutoutPlan, Unpacked, plan_cutout, plan_whole
 from gateway.core.query import CutoutQuery
-from gateway.reading import read_chunks, read_now
+from gateway.reading import bands_of, read_chunks, read_now
 from gateway.storage.archive import Archive, Collection, open_archive
 from gateway.storage.gzipped import GzippedObject
 from gateway.storage.index import Known, ParentIndex
@@ -93,10 +93,10 @@ class Service:
         if known.is_gzipped:
             stored = GzippedObject(stored, self._limits.max_inflated_bytes)
         laid_out = perf_counter()
-        if query.needs_sky and not known.wcs_ready:
+        if query.needs_sky and known.coordinates is None:
             await index.learn_wcs(source.name, known, stored)
-        plan = plan_cutout(known.parent, query, source.collection.rule, known.wcs_of)
-        _check(plan, known, source.collection.settings.max_cutout_bytes)
+        plan = plan_cutout(known.parent, query, source.collection.rule, known.coordinates)
+        self._check(plan, known, source.collection.settings.max_cutout_bytes)
         timings = {"layout": laid_out - started, "wcs": perf_counter() - laid_out}
         return Answer(plan, stored, timings)
 
@@ -161,23 +161,24 @@ class Service:
         """Close all stores."""
         await self.archive.close()
 
+    def _check(self, plan: CutoutPlan, known: Known, max_bytes: int) -> None:
+        """Refuse what is too large, and what the file announces but does not hold."""
+        if plan.size > max_bytes:
+            raise TooLarge(
+                f"The cutout would have {plan.size} bytes; at most {max_bytes} are given: "
+                "ask for a smaller size."
+            )
+        for piece in plan.pieces:
+            if piece.stop > known.size:
+                raise CorruptFits(
+                    "The file is cut off: "
+                    f"the requested pixels lie behind its end of {known.size} bytes."
+                )
+            if isinstance(piece, Unpacked):
+                bands_of(piece, self._limits)
+
 
 def open_service(settings: Settings) -> Service:
     """Make the service of an archive; no storage is asked for anything yet."""
     index = ParentIndex(settings.limits, settings.cache.memory_bytes)
     return Service(settings, open_archive(settings), index)
-
-
-def _check(plan: CutoutPlan, known: Known, max_bytes: int) -> None:
-    """Refuse what would be too large, and what the file announces but does not hold."""
-    if plan.size > max_bytes:
-        raise TooLarge(
-            f"The cutout would have {plan.size} bytes; at most {max_bytes} are given: "
-            "ask for a smaller size."
-        )
-    for piece in plan.pieces:
-        if piece.stop > known.size:
-            raise CorruptFits(
-                "The file is cut off: "
-                f"the requested pixels lie behind its end of {known.size} bytes."
-            )

@@ -12,7 +12,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import FK5, ICRS, UnitSphericalRepresentation
 from astropy.io import fits
-from astropy.wcs import WCS, WcsError
+from astropy.wcs import WCS, InconsistentAxisTypesError
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 LOOKUP_TABLES = ("D2IMARR", "WCSDVARR")
@@ -113,13 +113,14 @@ def read_wcs(hdu: fits.ImageHDU, hdus: fits.HDUList, alternate: str = " ") -> WC
     header = hdu.header
     if "CTYPE1" in header and "AMDX1" in header:
         header = header.copy()  # wcslib would prefer the plate solution, which SPEC 3 drops
-        for keyword in {*header["AMD*"], *header["PPO*"], *header["PLT*"], *header["CNPIX*"]}:
-            del header[keyword]
+        for pattern in ("AMD*", "PLT*", "PPO*", "CNPIX*", "?PIXELSZ"):
+            for keyword in set(header[pattern]):
+                del header[keyword]
     with warnings.catch_warnings(action="ignore"):
         try:
             wcs = WCS(header, fobj=hdus, key=alternate)
             to_world(wcs, [(1, 1)])
-        except (ValueError, WcsError, KeyError):
+        except InconsistentAxisTypesError:  # IRAS' projection ATF is older than the standard
             return None
     return wcs
 
@@ -134,7 +135,7 @@ def to_world(wcs: WCS, points: list[tuple[float, float]]) -> np.ndarray:
 def find_sky(hdu: fits.ImageHDU, hdus: fits.HDUList, x: float, y: float) -> FK5 | None:
     """Give the J2000 position of a FITS pixel, with ICRS = FK5 J2000; None if there is none."""
     wcs = read_wcs(hdu, hdus)
-    if wcs is None or not wcs.has_celestial or hdu.name in LOOKUP_TABLES:
+    if wcs is None or not wcs.has_celestial:
         return None
     (world,) = to_world(wcs, [(x, y)])
     try:

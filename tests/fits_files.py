@@ -50,7 +50,7 @@ def pixels(shape: tuple[int, ...] = (NY, NX), dtype: str = "f4", seed: int = 1) 
     if np.dtype(dtype).kind != "f":
         return rng.integers(0, 200, shape).astype(dtype)
     drawn = rng.normal(100, 10, shape).astype(dtype)
-    drawn[rng.random(shape) < 0.02] = np.nan  # noqa: PLR2004 - a few
+    drawn[rng.random(shape) < 0.02] = np.nan
     return drawn
 
 

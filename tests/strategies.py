@@ -82,3 +82,18 @@ cards = st.one_of(
     st.binary(min_size=CARD, max_size=CARD),
 )
 """Cards that matter to a cutout, rightly and wrongly written, and bytes that are no cards."""
+
+_WCS_KEYWORDS = st.sampled_from(
+    ["CTYPE1", "CTYPE2", "CRPIX1", "CRVAL2", "CDELT1", "CD1_1", "PC1_2", "PV2_1", "CUNIT1", "CROTA2",
+     "RADESYS", "EQUINOX", "LONPOLE", "WCSAXES", "A_ORDER", "A_2_0", "B_ORDER", "AP_ORDER", "CPDIS1",
+     "DP1", "D2IMDIS1", "WAT1_001", "DATE-OBS", "NAXIS", "NAXIS1", "AMDX1", "PLTRAH", "PS1_0"]
+)  # fmt: skip
+_WCS_FIELDS = st.one_of(
+    _FIELDS,
+    st.sampled_from(
+        ["'RA---TPV'", "'RA---TNX'", "'RA---ZPN'", "'GLON-HPX'", "'LOOKUP'", "'EXTVER: 1'", "'FK4'",
+         "0", "-1", "2", "9", "1000000", "1E300", "'wtype=tnx'", "'arcmin'", "'2000-13-45'", "NaN"]
+    ),
+)  # fmt: skip
+wcs_cards = st.builds(card, _WCS_KEYWORDS, _WCS_FIELDS, indicator=st.sampled_from(["= ", "=", " "]))
+"""Cards of world coordinates, rightly and wrongly written."""

@@ -1,114 +1,204 @@
-"""The public page of the service, sentence by sentence, over HTTP on the demonstration archive.
+"""What the public page says of cutouts, sentence by sentence. Each test quotes what it proves."""
 
-Each test quotes what it proves.
-"""
-
-import gzip
 import io
-import math
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from urllib.parse import urljoin
 
 import numpy as np
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from astropy.io import fits
 from astropy.wcs import WCS
-from yarl import URL
 
-from gateway.config import load_settings
-from gateway.web.app import build_app
+from tests.page import (
+    BACKGROUND,
+    INTENSITY,
+    MOSAIC,
+    SPHEREX,
+    TWOMASS,
+    UNCERTAINTY,
+    center_of,
+    get,
+    parent_pixels,
+)
 
 pytest_plugins = ("tests.demo_archive",)
 
-EUCLID = "/ibe/data/euclid/q1/MER/102158277/NISP/EUC_MER_"
-MOSAIC = EUCLID + "BGSUB-MOSAIC-NIR-H_TILE102158277-797A7D_20241025T122514.635323Z_00.00.fits"
-BACKGROUND = EUCLID + "BGMOD-NIR-H_TILE102158277-48F2AF_20241025T122514.635142Z_00.00.fits"
-TWOMASS = "/ibe/data/twomass/allsky/allsky/000105s/s019/image/hi0190056.fits.gz"
-WISE = "/ibe/data/wise/allsky/4band_p1bm_frm/6a/02206a/149/02206a149-w1-"
-INTENSITY = WISE + "int-1b.fits"
-UNCERTAINTY = WISE + "unc-1b.fits.gz"
-SPHEREX = (
-    "/ibe/data/spherex/qr2/level2/2025W20_2B/l2b-v20-2025-247/3/"
-    "level2_2025W20_2B_0353_2D3_spx_l2b-v20-2025-247.fits"
-)
+
+@pytest.mark.parametrize("path", [INTENSITY, UNCERTAINTY])
+async def test_a_query_string_makes_a_cutout(page: TestClient, demo_archive: Path, path: str):
+    """A query string after the URL of a plain or a gzipped file asks for a part of it.
+
+    "one can request a cutout of a FITS image (or gzipped FITS image) by simply appending a query
+    string containing the center and size parameters to the image URL"
+    """
+    answer = await get(page, f"{path}?center=300,200px&size=20px")
+
+    assert np.array_equal(answer.pixels, parent_pixels(demo_archive, path)[190:210, 290:310])
 
 
-@pytest.fixture
-async def client(demo_archive: Path) -> AsyncIterator[TestClient]:
-    """Serve the archive as the command `demo` does."""
-    collections = [
-        {"path": "/ibe/data", "url": str(demo_archive)},
-        {"path": "/ibe/data/spherex", "url": str(demo_archive / "spherex"), "gzip": "never"},
-    ]
-    app = build_app(load_settings(None, {"collections": collections}))
-    async with TestClient(TestServer(app)) as client:
-        yield client
+async def test_pixels_and_angles_may_be_mixed(page: TestClient, demo_archive: Path):
+    """The four mixes of units select the same pixels.
+
+    "The center position and the size of the cutout can be specified either in terms of pixels or
+    angles"; "The units of the position and size parameters do not have to be the same"
+    """
+    ra, dec = center_of(demo_archive, TWOMASS)
+    centers, sizes = ("256,512pix", f"{ra!r},{dec!r}deg"), ("90pix", "90arcsec")
+
+    answers = {
+        (await get(page, f"{TWOMASS}?center={center}&size={size}")).fits
+        for center, size in product(centers, sizes)
+    }
+
+    assert len(answers) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
+@pytest.mark.parametrize("path", [MOSAIC, BACKGROUND, TWOMASS, INTENSITY, UNCERTAINTY])
+async def test_cutouts_are_gzipped_by_default(page: TestClient, path: str):
+    """Whatever the parent is, its cutout is a gzip file, and is called so.
 
-    status: int
-    body: bytes
-    content_type: str
-    file_name: str
-    """What Content-Disposition suggests; empty without one."""
+    "Most cutouts are gzipped by default and will have the extension '.fits.gz'"; "will return
+    cutouts in gzipped form by default, regardless of whether the parent image is compressed or
+    not"; "the default suggested file name, which will be the name of the parent image"
+    """
+    answer = await get(page, f"{path}?center=100,100px&size=9px")
 
-    @property
-    def is_gzipped(self) -> bool:
-        """Whether the body is a gzip file."""
-        return self.body.startswith(b"\x1f\x8b")
-
-    @property
-    def fits(self) -> bytes:
-        """The body as a FITS file."""
-        assert self.status == 200, self.body.decode()
-        return gzip.decompress(self.body) if self.is_gzipped else self.body
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """The array of its first HDU."""
-        return fits.getdata(io.BytesIO(self.fits), 0)
-
-
-async def get(client: TestClient, url: str) -> Answer:
-    """Ask for a URL as it is written."""
-    async with client.get(URL(url, encoded=True)) as response:
-        assert "Content-Encoding" not in response.headers
-        name = response.content_disposition.filename if response.content_disposition else ""
-        return Answer(response.status, await response.read(), response.content_type, name or "")
-
-
-def parent_pixels(archive: Path, path: str) -> np.ndarray:
-    """Give the array of a file of the archive."""
-    return fits.getdata(archive / path.removeprefix("/ibe/data/"))
-
-
-def to_pixel(archive: Path, path: str, ra_deg: float, dec_deg: float) -> tuple[float, float]:
-    """Give the FITS pixel at a position, by astropy."""
-    header = fits.getheader(archive / path.removeprefix("/ibe/data/"))
-    x, y = WCS(header).all_world2pix(ra_deg, dec_deg, 1)
-    return float(x), float(y)
-
-
-def center_of(archive: Path, path: str) -> tuple[float, float]:
-    """Give the position of the pixel in the middle of a file, by astropy."""
-    header = fits.getheader(archive / path.removeprefix("/ibe/data/"))
-    middle = (header["NAXIS1"] + 1) // 2, (header["NAXIS2"] + 1) // 2
-    ra, dec = WCS(header).all_pix2world(*middle, 1)
-    return float(ra), float(dec)
+    assert answer.is_gzipped
+    assert answer.content_type == "application/gzip"
+    assert answer.file_name == path.rpartition("/")[2].removesuffix(".gz") + ".gz"
 
 
 @pytest.mark.parametrize("path", [INTENSITY, UNCERTAINTY])
-async def test_a_query_string_asks_for_a_cutout(client: TestClient, demo_archive: Path, path: str):
-    """Quote: "one can request a cutout of a FITS image (or gzipped FITS image) by simply appending
-    a query string containing the center and size parameters to the image URL".
-    """  # noqa: D205, D400, D415
-    answer = await get(client, f"{path}?center=300,200px&size=20px")
+async def test_uncompressed_cutouts(page: TestClient, path: str):
+    """The file is a plain one, and is called so.
 
-    assert np.array_equal(answer.pixels, parent_pixels(demo_archive, path)[190:210, 290:310])
+    "adding gzip=false to the parameters will cause an uncompressed FITS image to be returned"
+    """
+    answer = await get(page, f"{path}?center=100,100px&size=9px&gzip=false")
+
+    assert answer.body.startswith(b"SIMPLE  =")
+    assert answer.content_type == "application/fits"
+    assert answer.file_name == path.rpartition("/")[2].removesuffix(".gz")
+
+
+@pytest.mark.parametrize("flag", ["", "&gzip=true", "&gzip=false"])
+async def test_spherex_is_never_gzipped(page: TestClient, flag: str):
+    """The flag is accepted, and changes nothing.
+
+    "Unlike cutouts from other data sets, SPHEREx cutouts will not be gzipped."
+    """
+    answer = await get(page, f"{SPHEREX}?center=1020,1020pix&size=100pix{flag}")
+
+    assert answer.body.startswith(b"SIMPLE  =")
+    assert answer.file_name == SPHEREX.rpartition("/")[2]
+
+
+async def test_all_extensions_are_cut_alike(page: TestClient, demo_archive: Path):
+    """All images of the sky have the same 100 x 100 pixels, and no extension is missing.
+
+    "a 100 x 100 pixel cutout is made from a SPHEREx image"; "All extensions are cut out in the
+    same way, so the cutout returned will also be a MEF file with the same number of extensions"
+    """
+    answer = await get(page, f"{SPHEREX}?center=1020,1020pix&size=100pix")
+
+    path = demo_archive / SPHEREX.removeprefix("/ibe/data/")
+    with fits.open(io.BytesIO(answer.fits)) as cutout, fits.open(path) as parent:
+        assert [hdu.name for hdu in cutout] == [hdu.name for hdu in parent]
+        for name in ("IMAGE", "FLAGS", "VARIANCE", "ZODI"):
+            section = parent[name].data[970:1070, 970:1070]
+            assert cutout[name].data.tobytes() == section.tobytes()
+
+
+async def test_axes_stay_those_of_the_parent(page: TestClient, demo_archive: Path):
+    """A rotated image is not turned: the pixels and the matrix of its sky are those it has.
+
+    "the axes of cutouts are always aligned with the axes of the parent image"; "This would be the
+    case even if the cutout was specified in terms of RA and Dec, and an angular size."
+    """
+    path = demo_archive / SPHEREX.removeprefix("/ibe/data/")
+    with fits.open(path) as parent:
+        image = parent["IMAGE"]
+        ra, dec = WCS(image.header, parent).all_pix2world(600, 900, 1)
+        answer = await get(page, f"{SPHEREX}?center={ra},{dec}&size=300arcsec")
+
+        with fits.open(io.BytesIO(answer.fits)) as hdus:
+            cutout = hdus["IMAGE"]
+            x, y = (int(image.header[k] - cutout.header[k]) for k in ("CRPIX1", "CRPIX2"))
+            ny, nx = cutout.shape
+            section = image.data[y : y + ny, x : x + nx]
+            assert x < 600 < x + nx < 700
+            assert y < 900 < y + ny < 1000
+            assert cutout.data.tobytes() == section.tobytes()
+            assert cutout.header["P[CV]*"] == image.header["P[CV]*"]
+
+
+async def test_the_two_clipped_urls_are_one_cutout(page: TestClient):
+    """Both URLs of the page return 74 of the 90 columns, and all 90 rows.
+
+    "the following two URLs will both return the same cutout"; "it will be clipped to the portion
+    that intersects the parent image"
+    """
+    by_pixel = await get(page, f"{TWOMASS}?center=29,176pix&size=90arcsec")
+    by_sky = await get(page, f"{TWOMASS}?center=83.9124,-43.1616deg&size=90pix")
+
+    assert by_pixel.fits == by_sky.fits
+    assert by_pixel.pixels.shape == (90, 74)
+
+
+async def test_the_center_may_be_outside(page: TestClient):
+    """49 pixels beyond the edge, one column is left.
+
+    "the cutout center does not even need to be within the parent image"; "a cutout with just a
+    single column of pixels (all NaNs as they are from the edge of the image)"
+    """
+    answer = await get(page, f"{TWOMASS}?center=-49,175pix&size=100pix")
+
+    assert answer.pixels.shape == (100, 1)
+    assert np.isnan(answer.pixels).all()
+
+
+async def test_no_overlap_is_an_error(page: TestClient):
+    """50 pixels beyond the edge, nothing is left.
+
+    "If the cutout center was moved one more pixel away from the image edge, then the request would
+    instead return a 500 Internal Server Error"
+    """
+    answer = await get(page, f"{TWOMASS}?center=-50,175pix&size=100pix")
+
+    assert answer.status == 500
+    assert b"does not overlap" in answer.body
+
+
+async def test_image_and_uncertainty_are_cut_alike(page: TestClient):
+    """Both URLs of the page return the same 200 x 200 pixels of sky, uncompressed.
+
+    "The URLs below extract identical cutout areas from the image and the uncertainty image.";
+    "we have also chosen to override the default gzipping behavior"
+    """
+    answers = [
+        await get(page, f"{path}?center=70,20&size=200pix&gzip=false")
+        for path in (INTENSITY, UNCERTAINTY)
+    ]
+
+    headers = [fits.getheader(io.BytesIO(answer.body)) for answer in answers]
+    assert [answer.pixels.shape for answer in answers] == [(200, 200)] * 2
+    assert headers[0]["CRPIX*"] == headers[1]["CRPIX*"]
+
+
+async def test_urls_are_found_by_looking_around(page: TestClient):
+    """From the folder /ibe/data/ links lead to every image, and each can be cut.
+
+    "The image access URLs can be copied from your browser after navigating to the desired image in
+    the IBE data directory tree."
+    """
+    url = "/ibe/data/"
+    for segment in INTENSITY.removeprefix(url).split("/"):
+        async with page.get(url, headers={"Accept": "text/html"}) as response:
+            links = re.findall(r'href="([^"]+)"', await response.text())
+        (link,) = (each for each in links if each.strip("./") == segment)
+        url = urljoin(url, link)
+
+    assert url == INTENSITY

@@ -15,7 +15,7 @@ from gateway.core.plan import CutoutPlan, plan_cutout
 from gateway.core.query import parse_query, split_query
 from gateway.reading import read_chunks, read_now
 from tests.core.compressed import compress
-from tests.core.cutting import parent_of, wcs_source
+from tests.core.cutting import parent_of, coordinates_of
 from tests.fits_files import extension, image, mef, pixels, table
 from tests.stores import FakeObject
 
@@ -35,7 +35,7 @@ def make_plan(name: str, query: str) -> CutoutPlan:
     file = FILES[name]
     parent = parent_of(file)
     cutout = parse_query(split_query(query))
-    return plan_cutout(parent, cutout, BoxRule.EXACT, wcs_source(file, parent))
+    return plan_cutout(parent, cutout, BoxRule.EXACT, coordinates_of(file, parent))
 
 
 async def read(plan: CutoutPlan, stored: FakeObject, start: int, stop: int) -> bytes:
@@ -82,8 +82,9 @@ async def test_no_read_is_longer_than_a_chunk(name: str):
 
 async def test_neighbouring_tiles_are_read_at_once():
     """A band of tiles that lie one after the other is one read of the table and one of the heap."""
-    plan, stored = make_plan("compressed", "center=9,9px&size=9999px"), FakeObject(
-        FILES["compressed"]
+    plan, stored = (
+        make_plan("compressed", "center=9,9px&size=9999px"),
+        FakeObject(FILES["compressed"]),
     )
     limits = LimitSettings(chunk_bytes=2**20)
     found = [bytes(chunk) async for chunk in read_chunks(plan, stored, 0, plan.size, limits)]
@@ -109,7 +110,7 @@ async def test_long_rows_are_cut_and_short_rows_are_joined():
     wide = image(np.arange(3 * 9000, dtype="i4").reshape(3, 9000))
     parent = parent_of(wide)
     cutout = parse_query(split_query("center=4500,2px&size=8000,3px"))
-    plan = plan_cutout(parent, cutout, BoxRule.EXACT, wcs_source(wide, parent))
+    plan = plan_cutout(parent, cutout, BoxRule.EXACT, coordinates_of(wide, parent))
     stored = FakeObject(wide)
     whole = await read(plan, stored, 0, plan.size)
     header = plan.pieces[0].size

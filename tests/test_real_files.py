@@ -98,23 +98,27 @@ def plan_requests(hdus: fits.HDUList) -> Iterator[Request]:
     yield Request(f"center={nx},1px&size=9,12px", image, exact(nx, 9, nx), exact(1, 12, ny))
 
     for image, hdu in enumerate(hdus):
-        if not is_image(hdu):
-            continue
-        ny, nx = hdu.shape[-2:]
-        x, y = (nx + 1) // 2, (ny + 1) // 2
-        sky = find_sky(hdu, hdus, x, y)
-        if sky is None:
-            continue
-        center = f"center={float(sky.ra.deg)!r},{float(sky.dec.deg)!r}"
-        box = image, exact(x, 5, nx), exact(y, 7, ny)
-        yield Request(f"{center}&size=5,7px", *box)
-        left, right, low, high = (
-            find_sky(hdu, hdus, x + dx, y + dy)
-            for dx, dy in ((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5))
-        )
-        width, height = 5 * left.separation(right).arcsec, 7 * low.separation(high).arcsec
-        yield Request(f"{center}&size={float(width)!r},{float(height)!r}arcsec", *box)
-        return
+        if (
+            is_image(hdu)
+            and hdu.name not in LOOKUP_TABLES
+            and find_sky(hdu, hdus, 1, 1) is not None
+        ):
+            yield from _plan_sky_requests(hdus, image)
+            return
+
+
+def _plan_sky_requests(hdus: fits.HDUList, image: int) -> Iterator[Request]:
+    hdu = hdus[image]
+    ny, nx = hdu.shape[-2:]
+    x, y = (nx + 1) // 2, (ny + 1) // 2
+    middle, left, right, low, high = (
+        find_sky(hdu, hdus, x + dx, y + dy)
+        for dx, dy in ((0, 0), (-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5))
+    )
+    center = f"center={float(middle.ra.deg)!r},{float(middle.dec.deg)!r}"
+    width, height = 5 * left.separation(right).arcsec, 7 * low.separation(high).arcsec
+    for size in ("5,7px", f"{float(width)!r},{float(height)!r}arcsec"):
+        yield Request(f"{center}&size={size}", image, exact(x, 5, nx), exact(y, 7, ny))
 
 
 async def test_cutouts_equal_their_parent(client: TestClient, folder: Path, name: str):

@@ -141,13 +141,12 @@ async def test_a_failure_in_the_middle_comes_after_right_bytes():
     stored.failure, stored.fails_behind = StorageUnavailable("Try again later."), 10 * len(FILE)
     service = make_service(FakeStore({"a": stored}), LimitSettings(chunk_bytes=4096))
     answer = service.plan_file(await service.open(("ibe", "data", "a")))
-    found = b""
+    chunks = service.read_chunks(answer, 0, answer.plan.size)
+    found = b"".join([bytes(await anext(chunks)) for _ in range(10 * len(FILE) // 4096)])
     with pytest.raises(StorageUnavailable):
-        async for chunk in service.read_chunks(answer, 0, answer.plan.size):
-            found += chunk
+        await anext(chunks)
 
     assert found == (FILE * 20)[: len(found)]
-    assert len(found) == 10 * len(FILE) // 4096 * 4096
 
 
 @pytest.mark.parametrize(("resident", "limit"), [(True, 2**20), (False, 2**20), (True, 0)])
@@ -170,7 +169,10 @@ async def test_folders_and_collections_are_listed_together():
     entries, _ = await service.entries(("ibe", "data"))
     above, titles = await service.entries(("ibe",))
 
-    assert {(entry.name, entry.is_folder) for entry in entries} == {("a.fits", False), ("deep", True)}
+    assert {(entry.name, entry.is_folder) for entry in entries} == {
+        ("a.fits", False),
+        ("deep", True),
+    }
     assert ([entry.name for entry in above], titles) == (["data"], {"data": "Everything"})
     with pytest.raises(NotFound):
         await service.entries(("ibe", "data", "missing"))

@@ -64,7 +64,8 @@ def _exact(center: float, size_px: float) -> tuple[int, int]:
     """Count `size_px` pixels, rounded and at least one: floor(c - n/2) + 1 … floor(c + n/2)."""
     n = max(1, floor(min(size_px, _LIMIT) + 0.5))
     center = max(-_LIMIT, min(center, _LIMIT))
-    return floor(center - n / 2), floor(center + n / 2)
+    start = floor(center - n / 2)
+    return start, start + n  # floor(center + n / 2) rounds differently once in a while
 
 
 def _touched(center: float, size_px: float) -> tuple[int, int]:

@@ -25,11 +25,26 @@ from astropy.time import Time
 from gateway.core.errors import NoUsableWcs
 
 
-def conversion_from_j2000(prm: Any) -> Callable[[float, float], tuple[float, float]]:
-    """Make the function from J2000 right ascension and declination to an image's own frame."""
+Conversion = Callable[[float, float], tuple[float, float]]
+"""From J2000 right ascension and declination to another frame, in degrees."""
+
+
+def conversion_from_j2000(prm: Any) -> Conversion | None:
+    """Make the function from J2000 to an image's own frame; None if they are the same.
+
+    Parameters
+    ----------
+    prm : Wcsprm
+        wcslib's description of the image.
+
+    Raises
+    ------
+    NoUsableWcs
+        The frame has no fixed place among the stars.
+    """
     frame = _frame(prm)
     if frame is None:
-        return lambda ra_deg, dec_deg: (ra_deg, dec_deg)
+        return None
     if isinstance(frame, FK4):  # its E-terms of aberration are no rotation
         return lambda ra_deg, dec_deg: _transform(frame, ra_deg, dec_deg)
     axes = FK5(CartesianRepresentation(np.eye(3))).transform_to(frame)
@@ -59,7 +74,7 @@ def _frame(prm: Any) -> BaseCoordinateFrame | None:
     Notes
     -----
     FITS 4.0, 8.3: RADESYS goes before EQUINOX; without both it is ICRS; with EQUINOX alone it is
-    FK4 before 1984 and FK5 from then on.
+    FK4 before 1984 and FK5 from then on. So wcslib has set RADESYS where it was missing.
     """
     kind = prm.lngtyp.strip()
     if kind == "GLON":
@@ -68,17 +83,20 @@ def _frame(prm: Any) -> BaseCoordinateFrame | None:
         return Supergalactic()
     equinox = prm.equinox
     if kind == "ELON":
-        return BarycentricMeanEcliptic(
-            equinox=Time(2000 if isnan(equinox) else equinox, format="jyear")
-        )
+        return BarycentricMeanEcliptic(equinox=_time(equinox, 2000, "jyear"))
     if kind != "RA":
         raise NoUsableWcs(f"Positions on axes of type {kind} are not on the sky of stars.")
     system = prm.radesys.strip().upper()
-    if not system:
-        system = "ICRS" if isnan(equinox) else "FK4" if equinox < 1984 else "FK5"  # noqa: PLR2004
     if system in {"FK4", "FK4-NO-E"}:
-        time = Time(1950 if isnan(equinox) else equinox, format="byear")
+        time = _time(equinox, 1950, "byear")
         return FK4(equinox=time) if system == "FK4" else FK4NoETerms(equinox=time)
     if system == "FK5" and not isnan(equinox) and equinox != 2000:  # noqa: PLR2004
-        return FK5(equinox=Time(equinox, format="jyear"))
+        return FK5(equinox=_time(equinox, 2000, "jyear"))
     return None
+
+
+def _time(equinox: float, default: float, scale: str) -> Time:
+    year = default if isnan(equinox) else equinox
+    if not 1500 <= year <= 2500:  # noqa: PLR2004 - precession is a polynomial around J2000
+        raise NoUsableWcs(f"The image's equinox, {year:g}, is no year of a catalogue.")
+    return Time(year, format=scale)

@@ -13,7 +13,7 @@ from gateway.core.tiles import TiledImage, is_tiled, parse_tiled_image
 from gateway.core.unpack_header import unpack_header
 from gateway.core.wcs import describes_sky, has_plate_only, lookup_tables, trim
 
-_CUT_AXES = 2
+CUT_AXES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,11 @@ class Parent:
     lookups: dict[int, int]
     """The index of each HDU that is a lookup table of a distortion -> that of its image."""
 
+    uncut: tuple[int, ...]
+    """The indices of the HDUs that are no images, lookup tables among them."""
+    has_plane: bool
+    """Whether one of the images has two axes."""
+
     @property
     def memory_bytes(self) -> int:
         """About how much memory this takes."""
@@ -76,7 +81,10 @@ def describe_parent(layout: FitsLayout) -> Parent:
             owner = wanted.get((hdu.name, hdu.header.get_int("EXTVER", 1)))
             if owner is not None:
                 lookups[hdu.index] = owner
-    return Parent(layout, {i: m for i, m in images.items() if i not in lookups}, lookups)
+    images = {index: image for index, image in images.items() if index not in lookups}
+    has_plane = any(len(image.shape) == CUT_AXES for image in images.values())
+    uncut = tuple(hdu.index for hdu in layout.hdus if hdu.index not in images)
+    return Parent(layout, images, lookups, uncut, has_plane)
 
 
 def _describe(hdu: Hdu) -> Image | None:
@@ -89,7 +97,7 @@ def _describe(hdu: Hdu) -> Image | None:
         header, bitpix, shape = hdu.header, hdu.bitpix, hdu.shape
     else:
         return None
-    if len(shape) < _CUT_AXES:
+    if len(shape) < CUT_AXES:
         return None
     celestial = describes_sky(header)
     return Image(

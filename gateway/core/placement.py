@@ -1,15 +1,14 @@
 """Placement: which section of each image a query selects. No I/O."""
 
-from collections.abc import Callable
 from enum import Enum
 
 from gateway.core.box import BoxRule, plan_box
+from gateway.core.coordinates import Coordinates
 from gateway.core.errors import NoOverlap, NoUsableWcs, UnsupportedFits
-from gateway.core.image import Image, Parent
+from gateway.core.image import CUT_AXES, Image, Parent
 from gateway.core.query import CutoutQuery, PixelPosition, PixelSize
 from gateway.core.section import Section
 from gateway.core.sky_box import plan_sky_box
-from gateway.core.wcs import ImageWcs
 
 
 class Uncut(Enum):
@@ -21,17 +20,31 @@ class Uncut(Enum):
 
 Placement = Section | Uncut
 
-WcsOf = Callable[[Image], ImageWcs]
-"""Gives the world coordinates of an image, or raises NoUsableWcs."""
-
-_PLANE = 2
 _NO_OVERLAP = (
     "The requested area does not overlap the image: move center, or enlarge size, until they meet."
 )
 
 
-def place(parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf) -> dict[int, Placement]:
-    """Say for each image of a file, by the index of its HDU, what becomes of it.
+def place(
+    parent: Parent, query: CutoutQuery, rule: BoxRule, coordinates: Coordinates | None
+) -> dict[int, Placement]:
+    """Say for the images of a file, by the index of their HDU, what becomes of them.
+
+    Parameters
+    ----------
+    parent : Parent
+        The file.
+    query : CutoutQuery
+        What is asked for.
+    rule : BoxRule
+        How pixels are counted.
+    coordinates : Coordinates or None
+        Of the file; only needed if the query `needs_sky`.
+
+    Returns
+    -------
+    dict of int to Placement
+        An image that is not in it is left out.
 
     Raises
     ------
@@ -47,8 +60,10 @@ def place(parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf) -> d
         return {}
     if isinstance(query.center, PixelPosition) and isinstance(query.size, PixelSize):
         placements = _place_by_pixels(parent, query.center, query.size, rule)
+    elif coordinates is None:
+        raise ValueError("a query on the sky needs coordinates")
     else:
-        placements = _place_on_sky(parent, query, rule, wcs_of)
+        placements = _place_on_sky(parent, query, rule, coordinates)
     if not any(isinstance(placement, Section) for placement in placements.values()):
         raise NoOverlap(_NO_OVERLAP)
     return placements
@@ -67,10 +82,9 @@ def _place_by_pixels(
 ) -> dict[int, Placement]:
     """Take the same box everywhere: planes are cut, and beside them cubes that lie on the sky."""
     box = plan_box(rule, center.x, center.y, size.x, size.y)
-    has_plane = any(len(image.shape) == _PLANE for image in parent.images.values())
     placements: dict[int, Placement] = {}
     for index, image in parent.images.items():
-        if has_plane and len(image.shape) > _PLANE and not image.celestial:
+        if parent.has_plane and len(image.shape) > CUT_AXES and not image.celestial:
             placements[index] = Uncut.WHOLE
         else:
             placements[index] = _clip(box, image)
@@ -78,43 +92,35 @@ def _place_by_pixels(
 
 
 def _place_on_sky(
-    parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf
+    parent: Parent, query: CutoutQuery, rule: BoxRule, coordinates: Coordinates
 ) -> dict[int, Placement]:
     """Give each image its own box; a mask without coordinates follows the image before it."""
-    placements: dict[int, Placement] = {}
-    found: dict[tuple[bytes, tuple[int, ...]], Placement | NoUsableWcs | None] = {}
-    latest: tuple[tuple[int, ...], Placement] | None = None
-    for index, image in parent.images.items():
-        key = image.wcs_cards, image.shape[:_PLANE]
-        if key not in found:
-            found[key] = _find(image, query, rule, wcs_of)
-        own = found[key]
-        if own is not None:
-            latest = key[1], Uncut.LEFT_OUT if isinstance(own, NoUsableWcs) else own
-        follows = latest is not None and latest[0] == key[1]
-        placements[index] = latest[1] if latest and follows else Uncut.WHOLE
-    answers = [answer for answer in found.values() if answer is not None]
-    reasons = [answer for answer in answers if isinstance(answer, NoUsableWcs)]
-    if not answers:
+    if not coordinates.followers:
         raise NoUsableWcs(
             "No image of this file has a usable celestial coordinate system: "
             "give center and size in pixels, as in center=100,80px&size=50px."
         )
-    if len(reasons) == len(answers):
+    placements: dict[int, Placement] = dict.fromkeys(coordinates.loose, Uncut.WHOLE)
+    found: dict[tuple[bytes, tuple[int, ...]], Placement | NoUsableWcs] = {}
+    for index in coordinates.near(query):
+        image = parent.images[index]
+        key = image.wcs_cards, image.shape[:CUT_AXES]
+        if key not in found:
+            found[key] = _find(image, query, rule, coordinates)
+        own = found[key]
+        placement = Uncut.LEFT_OUT if isinstance(own, NoUsableWcs) else own
+        placements.update(dict.fromkeys(coordinates.followers[index], placement))
+    reasons = [answer for answer in found.values() if isinstance(answer, NoUsableWcs)]
+    if reasons and len(reasons) == len(found):
         raise reasons[0]
     return placements
 
 
 def _find(
-    image: Image, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf
-) -> Placement | NoUsableWcs | None:
-    """Find the section of an image; None if it has no coordinates, the error if they fail."""
-    if not image.celestial:
-        return None
-    try:
-        wcs = wcs_of(image)
-    except NoUsableWcs:
-        return None
+    image: Image, query: CutoutQuery, rule: BoxRule, coordinates: Coordinates
+) -> Placement | NoUsableWcs:
+    """Find the section of an image, or why the query has no place on it."""
+    wcs = coordinates.wcs_of(image.hdu.index)
     try:
         return _clip(plan_sky_box(wcs, query, rule, image.shape), image)
     except NoUsableWcs as error:

@@ -6,11 +6,12 @@ from decimal import Decimal
 from math import isfinite
 
 from gateway.core.box import BoxRule
+from gateway.core.coordinates import Coordinates
 from gateway.core.edit import move_reference, without_data
 from gateway.core.header import Header, pad_to_block
 from gateway.core.image import Image, Parent
 from gateway.core.layout import Hdu
-from gateway.core.placement import Placement, Uncut, WcsOf, place
+from gateway.core.placement import Placement, Uncut, place
 from gateway.core.query import CutoutQuery
 from gateway.core.section import Planes, Section, plan_rows
 from gateway.core.tiles import TiledImage
@@ -95,7 +96,9 @@ class CutoutPlan:
             offset += piece.size
 
 
-def plan_cutout(parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf) -> CutoutPlan:
+def plan_cutout(
+    parent: Parent, query: CutoutQuery, rule: BoxRule, coordinates: Coordinates | None
+) -> CutoutPlan:
     """Plan the answer to a query. This is the last point where anything can be refused.
 
     Parameters
@@ -106,27 +109,24 @@ def plan_cutout(parent: Parent, query: CutoutQuery, rule: BoxRule, wcs_of: WcsOf
         What is asked for.
     rule : BoxRule
         How pixels are counted.
-    wcs_of : callable
-        Gives the world coordinates of an image.
+    coordinates : Coordinates or None
+        Of the file; only needed if the query `needs_sky`.
 
     Raises
     ------
     NoOverlap, NoUsableWcs, UnsupportedFits
     """
-    placements = place(parent, query, rule, wcs_of)
+    placements = place(parent, query, rule, coordinates)
     pieces: list[Piece] = []
-    for hdu in parent.layout.hdus:
-        image, placement = parent.images.get(hdu.index), placements.get(hdu.index, Uncut.WHOLE)
-        if hdu.index in parent.lookups:
-            owner = parent.lookups[hdu.index]
-            pieces += _plan_lookup(hdu, placements.get(owner, Uncut.WHOLE))
-        elif placement is Uncut.LEFT_OUT:
-            if hdu.index == 0:
-                pieces.append(Literal(without_data(hdu.header).to_bytes()))
-        elif image is not None and (isinstance(placement, Section) or image.tiles is not None):
-            pieces += _plan_image(image, placement)
-        else:
+    # an image that is not placed is left out, without a look at it: there may be hundreds
+    for index in sorted({0, *parent.uncut, *placements}):
+        hdu, image = parent.layout.hdus[index], parent.images.get(index)
+        if index in parent.lookups:
+            pieces += _plan_lookup(hdu, placements.get(parent.lookups[index], Uncut.LEFT_OUT))
+        elif image is None:
             pieces += _plan_copy(hdu, hdu.header)
+        else:
+            pieces += _plan_image(image, placements.get(index, Uncut.LEFT_OUT))
     return CutoutPlan(tuple(pieces), sum(piece.size for piece in pieces))
 
 
@@ -144,8 +144,18 @@ def _plan_copy(hdu: Hdu, header: Header) -> Iterator[Piece]:
 
 
 def _plan_image(image: Image, placement: Placement) -> Iterator[Piece]:
-    nx, ny = image.shape[:2]
-    section = placement if isinstance(placement, Section) else Section(0, nx, 0, ny)
+    if placement is Uncut.LEFT_OUT:
+        if image.hdu.index == 0:
+            yield Literal(without_data(image.header).to_bytes())
+    elif isinstance(placement, Section):
+        yield from _plan_section(image, placement)
+    elif image.tiles is not None:
+        yield from _plan_section(image, Section(0, image.shape[0], 0, image.shape[1]))
+    else:
+        yield from _plan_copy(image.hdu, image.header)
+
+
+def _plan_section(image: Image, section: Section) -> Iterator[Piece]:
     yield Literal(image.template.render(section.nx, section.ny, section.x_start, section.y_start))
     planes = plan_rows(section, image.shape, image.pixel_bytes, image.hdu.data_range.start)
     yield Stored(planes) if image.tiles is None else Unpacked(image.tiles, section, planes.size)

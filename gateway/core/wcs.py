@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gateway.core.errors import NoUsableWcs
 from gateway.core.frames import conversion_from_j2000
-from gateway.core.header import Header
+from gateway.core.header import Header, parse_value
 
 Points = NDArray[np.float64]
 """Shape (n, 2): x, y in FITS pixel coordinates, or longitude, latitude in degrees."""
@@ -31,6 +31,10 @@ _SIP = re.compile(rb"[AB]_ORDER")
 _PV = re.compile(rb"PV\d_\d+")
 # Plate solutions of the Digitized Sky Survey: wcslib prefers them to celestial axes.
 _PLATE = re.compile(rb"AMD.*|PLT.*|PPO\d?.*|CNPIX\d|[XY]PIXELSZ|OBJCT.*")
+# Counts of more than a digit are nobody's, and make wcslib crash or fill the memory.
+_COUNTS = re.compile(rb"WCSAXES|NAXIS|[AB]P?_ORDER")
+# So does text in place of a number.
+_TEXTS = re.compile(rb"CTYPE.*|CUNIT.*|RADE.*|DATE-OBS|PS.*|CPDIS.*|DP.*|D2IM.*|WAT.*|OBJCT.*")
 _NO_TEXT = re.compile(rb"[^ -~]")  # FITS 4.0, 4.1.2.3 has none; astropy would not read on
 _CELESTIAL = re.compile(r"RA--|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}L[NT]")
 
@@ -52,7 +56,9 @@ def has_celestial_axes(header: Header) -> bool:
 
 def has_plate_only(header: Header) -> bool:
     """Tell whether a plate solution is the only description of the sky."""
-    return not has_celestial_axes(header) and header.find("AMDX1") >= 0
+    # wcslib crashes where it finds only one of the two polynomials
+    polynomials = [header.get("AMDX1"), header.get("AMDY1")]
+    return not has_celestial_axes(header) and all(isinstance(p, int | float) for p in polynomials)
 
 
 def describes_sky(header: Header) -> bool:
@@ -71,6 +77,7 @@ def trim(header: Header) -> bytes:
         for card in header
         if _KEPT.fullmatch(card[:8].rstrip()) or (plate and _PLATE.fullmatch(card[:8].rstrip()))
     ]
+    cards = [card for card in cards if _is_harmless(card)]
     names = [card[:8].rstrip() for card in cards]
     if any(_SIP.fullmatch(name) for name in names):
         # PTF: the distortion stands twice, as SIP and as PV; wcslib would apply both
@@ -81,6 +88,13 @@ def trim(header: Header) -> bytes:
             for card in cards
         ]
     return _NO_TEXT.sub(b" ", b"".join(cards))
+
+
+def _is_harmless(card: bytes) -> bool:
+    name, value = card[:8].rstrip(), parse_value(card)
+    if _COUNTS.fullmatch(name):
+        return value in range(10)
+    return not isinstance(value, str) or _TEXTS.fullmatch(name) is not None
 
 
 def lookup_tables(header: Header) -> frozenset[tuple[str, int]]:
@@ -146,7 +160,12 @@ class ImageWcs:
         self._prm = prm
         self._lng, self._lat = prm.lng, prm.lat
         self._distorted = wcs.has_distortion
-        self._to_native = conversion_from_j2000(prm)
+        self._from_j2000 = conversion_from_j2000(prm)
+
+    @property
+    def is_j2000(self) -> bool:
+        """Whether the image's own frame is J2000."""
+        return self._from_j2000 is None
 
     def to_pixel(self, ra_deg: float, dec_deg: float) -> tuple[float, float]:
         """Find the pixel at a J2000 position.
@@ -162,7 +181,9 @@ class ImageWcs:
             The position has no place in the image's projection.
         """
         world = np.empty((1, 2))
-        world[0, self._lng], world[0, self._lat] = self._to_native(ra_deg, dec_deg)
+        if self._from_j2000 is not None:
+            ra_deg, dec_deg = self._from_j2000(ra_deg, dec_deg)
+        world[0, self._lng], world[0, self._lat] = ra_deg, dec_deg
         focal = self._prm.s2p(world, 1)["pixcrd"]
         pixel = self._undistort(focal) if self._distorted else focal
         # TNX, ZPX and TPV have no horizon, and a distortion folds over far from its image: the
@@ -184,6 +205,7 @@ class ImageWcs:
         world = self._prm.p2s(focal, 1)["world"]
         return world if self._lng == 0 else world[:, ::-1]  # type: ignore[no-any-return]
 
+    @np.errstate(invalid="ignore", over="ignore")  # numbers of a hostile header
     def _undistort(self, focal: Points) -> Points:
         """Invert the distortion by Newton's method, whether or not AP and BP are there."""
         pixel = focal.copy()

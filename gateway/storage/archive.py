@@ -15,7 +15,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import get_protocol
 
-from gateway.config import CollectionSettings, LimitSettings, Settings
+from gateway.config import CollectionSettings, ConfigurationError, LimitSettings, Settings
 from gateway.core.box import BoxRule
 from gateway.core.errors import NotFound
 from gateway.storage.local import LocalStore
@@ -124,14 +124,17 @@ def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
 
     Raises
     ------
-    ValueError, ImportError
+    ConfigurationError
         No filesystem is known for the URL, or the package that it needs is not installed.
     """
     # not shared with another collection: closing one would close the connections of both
     options = {**collection.storage_options, "skip_instance_cache": True}
-    if issubclass(get_filesystem_class(get_protocol(collection.url)), AsyncFileSystem):
-        options["asynchronous"] = True
-    filesystem, root = url_to_fs(collection.url, **options)
+    try:
+        if issubclass(get_filesystem_class(get_protocol(collection.url)), AsyncFileSystem):
+            options["asynchronous"] = True
+        filesystem, root = url_to_fs(collection.url, **options)
+    except (ImportError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"The url of {collection.path} cannot be used: {error}") from error
     if isinstance(filesystem, LocalFileSystem):
         return LocalStore(
             Path(root),

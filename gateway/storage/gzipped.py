@@ -99,9 +99,7 @@ class GzippedObject:
 
     async def _unpack(self) -> bool:
         """Make more bytes ready; tell whether there were any."""
-        while not (self._input or self._inflater.eof) or not await self._inflate():
-            if self._inflater.eof and len(self._input) >= len(MAGIC):
-                continue  # a member ended without giving more: the next is at hand
+        while not self._input or not await asyncio.to_thread(self._inflate):
             start = self._offset
             if start >= self._packed.info.size:
                 if not self._inflater.eof:
@@ -116,18 +114,18 @@ class GzippedObject:
         self.info = replace(self.info, size=max(self.info.size, seen))
         return True
 
-    async def _inflate(self) -> bool:
-        """Unpack from the bytes at hand; tell whether that gave any."""
-        if self._inflater.eof and not self._next_member():
-            return False
-        try:
-            ready = await asyncio.to_thread(self._inflater.decompress, self._input, _UNPACKED)
-        except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls it an object
-            raise CorruptFits("The gzip file is damaged.") from error
-        inflater = self._inflater
-        self._input = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-        self._ready = memoryview(ready)
-        return bool(ready)
+    def _inflate(self) -> bool:
+        """Unpack from the bytes at hand, over empty members; tell whether that gave any."""
+        while not self._inflater.eof or self._next_member():
+            inflater = self._inflater
+            try:
+                self._ready = memoryview(inflater.decompress(self._input, _UNPACKED))
+            except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls it an object
+                raise CorruptFits("The gzip file is damaged.") from error
+            self._input = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+            if self._ready or not inflater.eof:
+                return bool(self._ready)
+        return False
 
     def _next_member(self) -> bool:
         """Begin the next member, if the bytes at hand do."""

@@ -7,12 +7,13 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.config import LimitSettings
+from gateway.core.coordinates import Coordinates
 from gateway.core.errors import NoUsableWcs
-from gateway.core.image import Image, Parent, describe_parent
+from gateway.core.image import Parent, describe_parent
 from gateway.core.layout import LayoutScanner
 from gateway.core.wcs import ImageWcs, LookupTable
 from gateway.storage.gzipped import MAGIC, GzippedObject
@@ -32,28 +33,14 @@ class Known:
     size: int
     """Length in bytes, unpacked."""
     is_gzipped: bool
-    wcs: dict[bytes, ImageWcs | NoUsableWcs] = field(default_factory=dict)
-    """By the cards that they are made from."""
-    wcs_ready: bool = False
+    coordinates: Coordinates | None = None
+    """Of its images, once somebody asked for a place on the sky."""
 
     @property
     def memory_bytes(self) -> int:
-        """About how much memory this takes, its world coordinates included."""
-        different = {i.wcs_cards for i in self.parent.images.values()}
+        """About how much memory this takes, its coordinates included."""
+        different = {image.wcs_cards for image in self.parent.images.values()}
         return self.parent.memory_bytes + _WCS_BYTES * len(different)
-
-    def wcs_of(self, image: Image) -> ImageWcs:
-        """Give the world coordinates of an image.
-
-        Raises
-        ------
-        NoUsableWcs
-            Its header describes none that could be used.
-        """
-        found = self.wcs[image.wcs_cards]
-        if isinstance(found, NoUsableWcs):
-            raise found
-        return found
 
 
 class ParentIndex:
@@ -96,7 +83,7 @@ class ParentIndex:
 
     async def learn_wcs(self, name: str, known: Known, stored: StoredObject) -> None:
         """Make the world coordinates of all images of a file."""
-        if not known.wcs_ready:
+        if known.coordinates is None:
             key = (name, stored.info.identity, "wcs")
             await self._once(key, lambda: self._parse_wcs(known, stored))
 
@@ -133,15 +120,16 @@ class ParentIndex:
         return Known(parent, stored.info.size, is_gzipped)
 
     async def _parse_wcs(self, known: Known, stored: StoredObject) -> Known:
+        found: dict[bytes, ImageWcs | NoUsableWcs] = {}
         images = {i.wcs_cards: i for i in known.parent.images.values() if i.celestial}
         for cards, image in images.items():
             tables = [
                 LookupTable(hdu.header, bytes(await stored.read(hdu.data_block)))
                 for hdu in known.parent.layout.hdus
-                if known.parent.lookups.get(hdu.index) == image.hdu.index
+                if (hdu.name, hdu.header.get_int("EXTVER", 1)) in image.tables
             ]
-            known.wcs[cards] = await asyncio.to_thread(_parse, cards, tables)
-        known.wcs_ready = True
+            found[cards] = await asyncio.to_thread(_parse, cards, tables)
+        known.coordinates = await asyncio.to_thread(Coordinates, known.parent, found)
         return known
 
 

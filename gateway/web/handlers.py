@@ -193,7 +193,8 @@ def _content_type(name: str) -> str:
 def _attachment(name: str) -> str:
     """Write a Content-Disposition (RFC 6266); a name beyond ASCII is given twice."""
     plain = name.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_")
-    plain = "".join(c if c.isprintable() else "_" for c in plain)
+    if not plain.isprintable():
+        plain = "".join(c if c.isprintable() else "_" for c in plain)
     extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
     return f'attachment; filename="{plain}"{extended}'
 

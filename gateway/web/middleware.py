@@ -63,10 +63,10 @@ class Gate:
         return response
 
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in _UNGUARDED:
-            return await handler(request)
         if request.method not in _METHODS:
             raise web.HTTPMethodNotAllowed(request.method, _METHODS)
+        if request.path in _UNGUARDED:
+            return await handler(request)
         if self._admitted >= self._limits.max_requests:
             raise Overloaded("The gateway has as much to do as it can; try again in a moment.")
         self._admitted += 1

@@ -2,15 +2,15 @@
 
 import io
 import warnings
-from collections.abc import Callable
 
 from astropy.io import fits
 from astropy.wcs import WCS
 
 from gateway.core.bands import decode_band, locate_tiles, plan_bands
 from gateway.core.box import BoxRule
-from gateway.core.errors import CorruptFits
-from gateway.core.image import Image, Parent, describe_parent
+from gateway.core.coordinates import Coordinates
+from gateway.core.errors import CorruptFits, NoUsableWcs
+from gateway.core.image import Parent, describe_parent
 from gateway.core.layout import FitsLayout, LayoutScanner
 from gateway.core.plan import CutoutPlan, Literal, Stored, Unpacked, plan_cutout
 from gateway.core.query import parse_query, split_query
@@ -34,24 +34,27 @@ def parent_of(file: bytes) -> Parent:
     return describe_parent(scan(file))
 
 
-def wcs_source(file: bytes, parent: Parent) -> Callable[[Image], ImageWcs]:
-    """Make the function that gives the world coordinates of an image."""
-
-    def wcs_of(image: Image) -> ImageWcs:
+def coordinates_of(file: bytes, parent: Parent) -> Coordinates:
+    """Make the world coordinates of a file's images."""
+    found: dict[bytes, ImageWcs | NoUsableWcs] = {}
+    for image in parent.images.values():
         tables = [
             LookupTable(hdu.header, file[hdu.data_range.start : hdu.data_range.stop])
             for hdu in parent.layout.hdus
             if (hdu.name, hdu.header.get_int("EXTVER", 1)) in image.tables
         ]
-        return ImageWcs(image.wcs_cards, tables)
-
-    return wcs_of
+        if image.celestial:
+            try:
+                found[image.wcs_cards] = ImageWcs(image.wcs_cards, tables)
+            except NoUsableWcs as error:
+                found[image.wcs_cards] = error
+    return Coordinates(parent, found)
 
 
 def plan(file: bytes, query: str, rule: BoxRule = BoxRule.EXACT) -> CutoutPlan:
     """Plan the cutout that a query string asks for."""
     parent = parent_of(file)
-    return plan_cutout(parent, parse_query(split_query(query)), rule, wcs_source(file, parent))
+    return plan_cutout(parent, parse_query(split_query(query)), rule, coordinates_of(file, parent))
 
 
 def read_rows(file: bytes, block: Block) -> bytes:
@@ -103,6 +106,12 @@ def opened(file: bytes) -> fits.HDUList:
     hdus = fits.open(io.BytesIO(file), do_not_scale_image_data=True, memmap=False)
     hdus.verify("exception")
     return hdus
+
+
+def hdu_bytes(file: bytes, hdu) -> bytes:
+    """Give the bytes of an HDU."""
+    place = hdu.fileinfo()
+    return file[place["hdrLoc"] : place["datLoc"] + place["datSpan"]]
 
 
 def astropy_wcs(file: bytes, index: int = 0) -> WCS:

@@ -58,7 +58,7 @@ def test_a_plate_alone_is_on_the_sky_and_moves_its_corner():
     alone = parent_of(image(cards=plate)).images[0]
     beside = parent_of(image(cards=plate | TAN)).images[0]
     assert alone.celestial
-    assert len(alone.template.moving) == 2
+    assert b"CNPIX1  =                  103" in alone.template.render(5, 5, 3, 3)
     assert b"AMDX1" in alone.wcs_cards
     assert b"AMDX1" not in beside.wcs_cards
     assert b"CNPIX1  =                  100" in beside.template.render(5, 5, 3, 3)

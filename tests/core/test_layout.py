@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,10 +118,8 @@ TWO_IMAGES = mef(extension(pixels((40, 50)), "A"), extension(pixels((40, 50)), "
 )
 def test_any_bytes_give_a_layout_or_a_refusal(file):
     """Nothing but our two errors comes out of the scanner."""
-    try:
+    with suppress(CorruptFits, UnsupportedFits):
         assert isinstance(scan(file), FitsLayout)
-    except (CorruptFits, UnsupportedFits) as refused:
-        assert str(refused)
 
 
 def primary(*cards: bytes, naxis: str = "0", bitpix: str = "8") -> bytes:
@@ -136,7 +135,7 @@ CORRUPT = {
     "an extension first": (header(*mandatory((), xtension="IMAGE")), "does not begin with SIMPLE"),
     "no END": (header(*mandatory(()), end=b""), "cut off"),
     "misaligned END": (header(*mandatory(()), end=b" END"), "cut off"),
-    "END in a comment": (header(card("SIMPLE", "T"), card("COMMENT", "END", indicator=" "), end=b""),
+    "END in a comment": (header(*mandatory(()), card("COMMENT", "END", indicator=" "), end=b""),
                          "cut off"),
     "ENDED": (header(*mandatory(()), end=b"ENDED"), "cut off"),
     "no BITPIX": (header(card("SIMPLE", "T"), card("NAXIS", "0")), "BITPIX"),
@@ -162,8 +161,10 @@ CORRUPT = {
     "negative GCOUNT": (PRIMARY + header(*mandatory((5,), xtension="IMAGE")[:-2],
                                          card("PCOUNT", "0"), card("GCOUNT", "-1")), "GCOUNT"),
     "absurd GCOUNT": (PRIMARY + header(*mandatory((5,), xtension="IMAGE")[:-2],
-                                       card("PCOUNT", "0"), card("GCOUNT", "9" * 30)), "more bytes"),
-    "a damaged extension": (PRIMARY + header(card("XTENSION", "'IMAGE'")), "HDU 1 has no valid BIT"),
+                                       card("PCOUNT", "0"), card("GCOUNT", "9" * 30)),
+                      "more bytes"),
+    "a damaged extension": (PRIMARY + header(card("XTENSION", "'IMAGE'")),
+                            "HDU 1 has no valid BITPIX"),
 }  # fmt: skip
 
 
@@ -177,18 +178,14 @@ def test_damage_is_told(file, problem):
 @pytest.mark.parametrize(
     ("file", "limits"),
     [
-        (PRIMARY + b" " * 4_000_000, {"max_hdus": 1}),
         (header(*mandatory(()), end=b"").ljust(200_000), {"max_header_bytes": 100_000}),
         (TWO_IMAGES, {"max_hdus": 2}),
         (TWO_IMAGES, {"max_layout_bytes": 2 * 9 * CARD}),
     ],
-    ids=["nothing behind", "a header without end", "HDUs", "headers"],
+    ids=["a header without end", "HDUs", "headers"],
 )
 def test_limits_bound_what_a_file_may_demand(file, limits):
-    """A file is refused beyond the limits, and what merely follows its last HDU costs nothing."""
-    if "max_hdus" in limits and limits["max_hdus"] == 1:
-        assert len(scan(file, **limits).hdus) == 1
-        return
+    """A file is refused beyond the limits."""
     with pytest.raises(UnsupportedFits):
         scan(file, **limits)
 
@@ -196,12 +193,17 @@ def test_limits_bound_what_a_file_may_demand(file, limits):
 def test_a_header_without_end_is_not_read_far_beyond_its_limit():
     """The reads double, and stop once the limit is passed."""
     scanner = LayoutScanner(max_header_bytes=10**6, max_layout_bytes=10**7, max_hdus=10)
-    file, total = header(*mandatory(()), end=b""), 0
-    with pytest.raises(UnsupportedFits, match="no END"):
+    file = header(*mandatory(()), end=b"").ljust(10**7)
+    sizes = []
+
+    def feed_all() -> None:
         while (wanted := scanner.wanted) is not None:
-            total += wanted.size
-            scanner.feed(file.ljust(wanted.stop)[wanted.start : wanted.stop])
-    assert total <= 4 * 10**6
+            sizes.append(wanted.size)
+            scanner.feed(file[wanted.start : wanted.stop])
+
+    with pytest.raises(UnsupportedFits, match="no END"):
+        feed_all()
+    assert sum(sizes) <= 4 * 10**6
 
 
 def test_data_are_jumped_over():

@@ -10,7 +10,7 @@ from gateway.core.placement import Placement, Uncut, place
 from gateway.core.query import parse_query, split_query
 from gateway.core.section import Section
 from tests.core.compressed import compress
-from tests.core.cutting import parent_of, wcs_source
+from tests.core.cutting import coordinates_of, parent_of
 from tests.fits_files import (
     NX,
     NY,
@@ -40,7 +40,7 @@ def placements(file: bytes, query: str) -> dict[int, Placement]:
     """Place a query in a file."""
     parent = parent_of(file)
     parsed = parse_query(split_query(query))
-    return place(parent, parsed, BoxRule.EXACT, wcs_source(file, parent))
+    return place(parent, parsed, BoxRule.EXACT, coordinates_of(file, parent))
 
 
 def plane(cards: dict | None = None, shape: tuple[int, ...] = (NY, NX)):
@@ -85,14 +85,18 @@ CASES = [
          {1: SKY_BOX, 2: SKY_BOX}),
     Case("a cube of planes follows too", mef(plane(TAN), plane(shape=(3, NY, NX))), SKY,
          {1: SKY_BOX, 2: SKY_BOX}),
-    Case("a mask follows the latest image", mef(plane(TAN), plane(TAN | {"CRPIX1": 70.25}), plane()),
-         SKY, {1: SKY_BOX, 2: Section(60, 80, 40, 60), 3: Section(60, 80, 40, 60)}),
+    Case("a mask follows the latest image",
+         mef(plane(TAN), plane(TAN | {"CRPIX1": 70.25}), plane()), SKY,
+         {1: SKY_BOX, 2: Section(60, 80, 40, 60), 3: Section(60, 80, 40, 60)}),
     Case("a mask follows an image that is left out", mef(plane(TAN), plane(FAR), plane()), SKY,
          {1: SKY_BOX, 2: LEFT_OUT, 3: LEFT_OUT}),
-    Case("a mask follows an image that cannot be projected", mef(plane(TAN), plane(BEHIND), plane()),
-         SKY, {1: SKY_BOX, 2: LEFT_OUT, 3: LEFT_OUT}),
-    Case("a mask before the image is copied", mef(plane(), plane(TAN)), SKY, {1: WHOLE, 2: SKY_BOX}),
-    Case("a plane of another size is copied", mef(plane(TAN), plane(shape=(101, 101)), plane()), SKY,
+    Case("a mask follows an image that cannot be projected",
+         mef(plane(TAN), plane(BEHIND), plane()), SKY,
+         {1: SKY_BOX, 2: LEFT_OUT, 3: LEFT_OUT}),
+    Case("a mask before the image is copied", mef(plane(), plane(TAN)), SKY,
+         {1: WHOLE, 2: SKY_BOX}),
+    Case("a plane of another size is copied",
+         mef(plane(TAN), plane(shape=(101, 101)), plane()), SKY,
          {1: SKY_BOX, 2: WHOLE, 3: SKY_BOX}),
     Case("broken coordinates are as none", mef(plane(TAN), plane(BROKEN)), SKY,
          {1: SKY_BOX, 2: SKY_BOX}),

@@ -1,14 +1,8 @@
 """Cutouts of whole files, against slices by astropy and astropy's sky."""
 
-import gzip
-import io
-import warnings
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,10 +10,9 @@ from gateway.core.box import BoxRule
 from gateway.core.errors import GatewayError, NoOverlap
 from gateway.core.plan import CutoutPlan, Literal, Stored, plan_whole
 from gateway.core.section import Planes
-from gateway.core.wcs import separation_deg
 from tests.core.compressed import compress
-from tests.core.cutting import astropy_wcs, cut, opened, plan, read
-from tests.core.test_wcs import FORMS, tan
+from tests.core.cutting import cut, hdu_bytes, opened, plan, read
+from tests.core.wcs_forms import tan
 from tests.fits_files import (
     LOOKUP,
     NX,
@@ -31,7 +24,6 @@ from tests.fits_files import (
     extension,
     header,
     image,
-    lookup_file,
     mandatory,
     mef,
     pixels,
@@ -80,6 +72,13 @@ def test_all_planes_of_further_axes_are_kept(further):
     np.testing.assert_array_equal(hdu.data, data[(..., *BOX)])
 
 
+@pytest.mark.parametrize("shape", [(60, 48), (60, 49), (2, 30, 48)])
+def test_a_box_around_the_image_gives_the_file(shape):
+    """Where nothing is cut off, the answer is the parent, its padding included."""
+    file = image(pixels(shape, "u1"), TAN)
+    assert cut(file, "center=24,30px&size=1000px") == file
+
+
 def test_a_box_is_clipped_to_the_image():
     """What lies outside is not invented."""
     data = pixels()
@@ -107,12 +106,6 @@ def test_the_hdus_stay_in_order_and_what_is_no_image_is_copied():
         np.testing.assert_array_equal(found[name].data, parent[name].data[BOX])
     for name in ("PRIMARY", "SOURCES", "TEXT", "SPECTRUM"):
         assert hdu_bytes(answer, found[name]) == hdu_bytes(file, parent[name])
-
-
-def hdu_bytes(file: bytes, hdu) -> bytes:
-    """Give the bytes of an HDU."""
-    place = hdu.fileinfo()
-    return file[place["hdrLoc"] : place["datLoc"] + place["datSpan"]]
 
 
 def test_detectors_without_overlap_are_left_out():
@@ -149,7 +142,7 @@ def test_cards_are_copied_byte_for_byte_and_in_order():
     strange = [card("CRPIX1", "60.25"), card("HIERARCH", "ESO TEL = 'VLT'", indicator=" "),
                card("BAD", "1.2.3 / no value"), b"\xe9" * 80, card("CRPIX2", "  5.075D1 / row"),
                card("CTYPE1", "'RA---TAN'"), card("CTYPE2", "'DEC--TAN'"), card("CHECKSUM", "'a'"),
-               card("", ""), card("END", "= not the end")]  # fmt: skip
+               card("", ""), card("ENDED", "'no'")]  # fmt: skip
     cards = [*mandatory((NX, NY)), *strange]
     file = header(*cards) + bytes(-(-NX * NY // 2880) * 2880)
     answer = cut(file, QUERY)
@@ -172,119 +165,6 @@ def test_a_compressed_image_becomes_a_plain_one(whole):
     found = opened(cut(file, SKY if whole else QUERY))
     assert type(found["MASK"]) is fits.ImageHDU
     np.testing.assert_array_equal(found["MASK"].data, data if whole else data[BOX])
-
-
-def assert_same_sky(parent: WCS, cutout: WCS, corner: np.ndarray, shape: tuple[int, int]):
-    """The sky of the cutout's pixels is the parent's to 1e-9 degree."""
-    ny, nx = shape
-    inside = np.array([(1, 1), (nx, 1), (1, ny), (nx, ny), (nx / 2, ny / 3)], float)
-    with warnings.catch_warnings(action="ignore"):
-        parent, cutout = parent.celestial, cutout.celestial
-    before = parent.all_pix2world(inside + corner, 1)[:, [parent.wcs.lng, parent.wcs.lat]]
-    after = cutout.all_pix2world(inside, 1)[:, [cutout.wcs.lng, cutout.wcs.lat]]
-    seen = np.isfinite(before[:, 0])
-    assert seen.any()
-    np.testing.assert_array_equal(np.isfinite(after[:, 0]), seen)
-    assert separation_deg(before[seen], after[seen]).max() < 1e-9
-
-
-@pytest.mark.parametrize("form", FORMS, ids=str)
-def test_the_sky_of_a_cutout_is_its_parents(form):
-    """In every form of coordinates each pixel keeps its position."""
-    file = image(cards=form.header)
-    assert_same_sky(astropy_wcs(file), astropy_wcs(cut(file, QUERY)), CORNER, (20, 30))
-
-
-def test_the_sky_of_alternates_is_their_parents():
-    """A second description moves with the first."""
-    second = {f"{key}B": value for key, value in (TAN | {"CRPIX1": 7.125}).items()}
-    file = image(cards=SIP | second)
-    with warnings.catch_warnings(action="ignore"):
-        before = WCS(opened(file)[0].header, key="B")
-        after = WCS(opened(cut(file, QUERY))[0].header, key="B")
-    assert_same_sky(before, after, CORNER, (20, 30))
-
-
-def test_lookup_tables_follow_the_corner():
-    """The distortion of each pixel stays, and the tables keep their values."""
-    file = lookup_file()
-    answer = cut(file, QUERY)
-    assert_same_sky(astropy_wcs(file, 1), astropy_wcs(answer, 1), CORNER, (20, 30))
-    for index in (2, 3, 4):
-        np.testing.assert_array_equal(opened(answer)[index].data, opened(file)[index].data)
-
-
-def test_lookup_tables_stay_where_the_corner_stays():
-    """A cutout of the image's own corner has the tables of the parent, byte for byte."""
-    file = lookup_file()
-    answer = cut(file, "center=10,10px&size=20px")
-    for index in (2, 3, 4):
-        assert hdu_bytes(answer, opened(answer)[index]) == hdu_bytes(file, opened(file)[index])
-
-
-def test_lookup_tables_are_left_out_with_their_image():
-    """A table without its image serves nobody."""
-    file = lookup_file()
-    with fits.open(io.BytesIO(file)) as hdus:
-        hdus[1].header["CRVAL1"] = 151.0
-        hdus.append(extension(pixels(), "B", TAN))
-        buffer = io.BytesIO()
-        hdus.writeto(buffer)
-    found = opened(cut(buffer.getvalue(), SKY))
-    assert [hdu.name for hdu in found] == ["PRIMARY", "B"]
-
-
-def test_images_may_share_a_lookup_table():
-    """Two images with other references and one table are both placed by it."""
-    with fits.open(io.BytesIO(lookup_file())) as hdus:
-        other = hdus[1].copy()
-        other.name = "ERR"
-        other.header["CRPIX1"] += 0.125
-        hdus.insert(2, other)
-        buffer = io.BytesIO()
-        hdus.writeto(buffer)
-    file = buffer.getvalue()
-    answer = cut(file, SKY)
-    for index in (1, 2):
-        shape = opened(answer)[index].shape
-        assert_same_sky(astropy_wcs(file, index), astropy_wcs(answer, index), CORNER, shape)
-
-
-@pytest.mark.parametrize("step", ["'text'", "T", "0", "1E999", "nan", ""])
-def test_a_table_with_an_absurd_step_is_no_error(step):
-    """What is no step is taken for 1."""
-    file = lookup_file().replace(card("CDELT1", "                 9.5"), card("CDELT1", step))
-    with fits.open(io.BytesIO(cut(file, QUERY))) as hdus:
-        assert hdus[2].header["CRPIX1"] == 1 + CORNER[0]
-
-
-REAL = {
-    "hst_acs_d2im_cpdis_sip.fits.gz": 1,
-    "ned_dss_plate_only.fits": 0,
-    "dss_amdx_pc001001_crota2_i16.fits.gz": 0,
-    "ctio_tnx_wat_u16.fits": 0,
-    "ctio_mosaic_tpv.fits.gz": 0,
-    "irsa_wise_1b_sinsip_int.fits": 0,
-    "iris_iras_plate_tan_b1950_naxis3_1.fits": 0,
-    "nvas_vla_sin_4d_degenerate_blank.fits": 0,
-    "jwst_niriss_beams_sip_altwcs.fits": 1,
-    "hsc_coadd_mef_sip_ltv.fits": 1,
-    "l1448_13co_sfl_cube3d.fits": 0,
-}
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_the_sky_of_cutouts_of_real_images_is_their_parents(material: Path, name):
-    """Plates, lookup tables, TNX, TPV and the rest: each pixel keeps its position."""
-    file = (material / "data" / "fits" / name).read_bytes()
-    file = gzip.decompress(file) if name.endswith(".gz") else file
-    index = REAL[name]
-    answer = cut(file, "center=40,30px&size=30,20px")
-    with warnings.catch_warnings(action="ignore"):
-        before, after = fits.open(io.BytesIO(file)), fits.open(io.BytesIO(answer))
-        parent, cutout = (WCS(h[index].header, h) for h in (before, after))
-        np.testing.assert_array_equal(after[index].data, before[index].data[..., 20:40, 25:55])
-    assert_same_sky(parent, cutout, np.array([25, 20]), (20, 30))
 
 
 @given(st.data())
@@ -339,7 +219,7 @@ def test_a_plan_knows_how_far_the_parent_must_reach():
         for piece in plan(compress(pixels(dtype="i2"), compression_type="RICE_1"), QUERY).pieces
         if not isinstance(piece, Literal)
     )
-    assert 2880 < unpacked.stop
+    assert unpacked.stop > 2880
 
 
 def test_a_file_is_its_own_answer():
@@ -368,11 +248,11 @@ def test_a_missing_reference_moves_only_where_the_corner_does():
     assert "CRPIX2" not in found
 
 
-def test_a_row_that_begins_outside_is_no_overlap():
+def test_a_box_that_begins_behind_the_last_pixel_is_no_overlap():
     """One pixel beyond the edge is beyond it."""
-    assert opened(cut(image(), "center=130,50px&size=20px"))[0].shape == (20, 1) or True
+    assert opened(cut(image(), "center=129,50px&size=20px"))[0].shape == (20, 1)
     with pytest.raises(NoOverlap):
-        cut(image(), "center=131,50px&size=20px")
+        cut(image(), "center=130,50px&size=20px")
 
 
 def test_lookup_cards_without_tables_are_cut_by_pixels():

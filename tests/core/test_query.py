@@ -1,5 +1,6 @@
 """Query parameters: every spelling, every refusal."""
 
+from contextlib import suppress
 from itertools import product
 from math import isfinite
 
@@ -226,12 +227,8 @@ def test_gzip_is_taken_where_it_is_given(text, gzip):
 @given(strategies.query_texts)
 def test_any_query_gives_a_value_or_a_refusal(text):
     """No text makes the parsers raise anything but BadParameter."""
-    try:
-        query = parse_query(split_query(text))
-    except BadParameter as refused:
-        assert str(refused)
-    else:
-        assert isinstance(query, CutoutQuery)
+    with suppress(BadParameter):
+        assert isinstance(parse_query(split_query(text)), CutoutQuery)
 
 
 @given(strategies.values)

@@ -13,7 +13,7 @@ from gateway.core.query import AngularSize, CutoutQuery, PixelPosition, PixelSiz
 from gateway.core.section import Section
 from gateway.core.sky_box import plan_sky_box
 from gateway.core.wcs import ImageWcs, separation_deg
-from tests.core.test_wcs import image_wcs, projection, tan
+from tests.core.wcs_forms import image_wcs, projection, tan
 from tests.fits_files import NX, NY, SIP, TAN
 
 EXACT, IBE = BoxRule.EXACT, BoxRule.IBE
@@ -110,7 +110,8 @@ def test_the_production_rule_ends_where_the_distance_is_half_the_size(x, y, size
     section = box(PixelPosition(x, y), arcsec(size_arcsec), IBE, wcs)
     half = size_arcsec / 2 * ARCSEC
     edges = np.array(
-        [(section.x_start + s, y) for s in (0.5, 1.5)] + [(section.x_stop + s, y) for s in (-0.5, 0.5)]
+        [(section.x_start + s, y) for s in (0.5, 1.5)]
+        + [(section.x_stop + s, y) for s in (-0.5, 0.5)]
         + [(x, section.y_start + s) for s in (0.5, 1.5)]
         + [(x, section.y_stop + s) for s in (-0.5, 0.5)]
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import CollectionSettings, LimitSettings, Settings
+from gateway.config import CollectionSettings, ConfigurationError, LimitSettings, Settings
 from gateway.core.box import BoxRule
 from gateway.core.errors import NotFound
 from gateway.storage.archive import Archive, Collection, open_archive, open_store, parse_path
@@ -128,7 +128,7 @@ def test_stores_are_made_from_urls(tmp_path: Path):
 
 def test_a_url_of_no_known_scheme_is_refused():
     """A scheme that no filesystem speaks is found out at the start."""
-    with pytest.raises(ValueError, match="nosuchscheme"):
+    with pytest.raises(ConfigurationError, match="nosuchscheme"):
         open_store(CollectionSettings(path="/ibe/x", url="nosuchscheme://x"), LimitSettings())
 
 

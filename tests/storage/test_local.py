@@ -5,6 +5,7 @@ import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gateway.core.errors import (
@@ -91,6 +92,29 @@ async def test_long_rows_are_read_without_a_map(tmp_path: Path):
     rows = bytes(await stored.read(Block(11, LONG_ROW, 2 * LONG_ROW, 2)))
 
     assert rows == content[11 : 11 + LONG_ROW] + content[11 + 2 * LONG_ROW : 11 + 3 * LONG_ROW]
+
+
+async def test_a_large_block_of_short_rows(tmp_path: Path):
+    """Rows that are many in all are read from the map, and the map is let go of at once."""
+    content = os.urandom(2**20) * 6
+    write(tmp_path, {"tall": content})
+    store = make_store(tmp_path)
+    stored = await store.open("tall")
+    rows = np.frombuffer(await stored.read(Block(5, 30_000, 40_000, 150)), np.uint8)
+    expected = np.frombuffer(content, np.uint8, 150 * 40_000, 5).reshape(150, 40_000)[:, :30_000]
+
+    assert np.array_equal(rows, expected.ravel())
+
+
+async def test_a_file_that_was_evicted_is_read(tmp_path: Path):
+    """What lies on the disk alone is either said not to be in memory, or given right."""
+    write(tmp_path, {"cold": CONTENT})
+    with (tmp_path / "cold").open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    stored = await make_store(tmp_path).open("cold")
+
+    assert bytes(await stored.peek(0, len(CONTENT))) == CONTENT
 
 
 async def test_reading_goes_on_when_maps_and_descriptors_run_out(tmp_path: Path):

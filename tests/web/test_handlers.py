@@ -318,16 +318,12 @@ async def test_too_large_is_413(connect: Connect):
 
 
 @pytest.mark.parametrize("follow", [False, True])
-async def test_links_out_of_a_collection(
-    aiohttp_client, tmp_path: Path, *, follow: bool
-):
+async def test_links_out_of_a_collection(aiohttp_client, tmp_path: Path, *, follow: bool):
     """A link that leaves the folder is 404 and not listed, unless it may be followed."""
     (tmp_path / "root").mkdir()
     (tmp_path / "secret.fits").write_bytes(FILE)
     (tmp_path / "root/link.fits").symlink_to("../secret.fits")
-    collection = CollectionSettings(
-        path=ROOT, url=str(tmp_path / "root"), follow_symlinks=follow
-    )
+    collection = CollectionSettings(path=ROOT, url=str(tmp_path / "root"), follow_symlinks=follow)
     server = TestServer(build_app(Settings(collections=(collection,))))
     client = await aiohttp_client(server)
     listing = await client.get(f"{ROOT}/", headers={"Accept": "application/json"})

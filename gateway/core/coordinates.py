@@ -1,0 +1,123 @@
+"""Coordinates: the world coordinates of a file's images, and which of them a query may reach.
+
+A mosaic camera writes hundreds of detectors into one file, of which a query meets one or two: each
+has a circle on the sky around it, and only the images whose circles the query touches are looked at
+closely. No I/O.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import cos, hypot, radians, sin
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.errors import NoUsableWcs
+from gateway.core.image import CUT_AXES, Image, Parent
+from gateway.core.query import CutoutQuery, PixelSize, SkyPosition
+from gateway.core.wcs import ImageWcs, separation_deg
+
+_FEW = 8  # images; below that to look closely is as quick, and can say why there is no overlap
+_SIDE = 9  # places along each side of an image where its circle is measured
+_MARGIN = 1.1  # distortion bulges between them
+_MAX_RADIUS_DEG = 60.0  # beyond it nothing is simple
+_EVERYWHERE = 180.0
+
+
+class Coordinates:
+    """The world coordinates of a file's images.
+
+    Parameters
+    ----------
+    parent : Parent
+        The file.
+    found : mapping
+        By the cards that they are made from: coordinates, or why there are none.
+    """
+
+    def __init__(self, parent: Parent, found: Mapping[bytes, ImageWcs | NoUsableWcs]) -> None:
+        self._wcs: dict[int, ImageWcs] = {}
+        self.followers: dict[int, list[int]] = {}
+        """The HDUs with coordinates, each with those that are cut like it: itself, and the masks
+        of its shape that come after it and have none."""
+        self.loose: list[int] = []
+        """The HDUs of images that are on no sky and follow none that is."""
+        latest: Image | None = None
+        for index, image in parent.images.items():
+            wcs = found.get(image.wcs_cards)
+            if isinstance(wcs, ImageWcs):
+                self._wcs[index] = wcs
+                self.followers[index] = [index]
+                latest = image
+            elif latest is not None and latest.shape[:CUT_AXES] == image.shape[:CUT_AXES]:
+                self.followers[latest.hdu.index].append(index)
+            else:
+                self.loose.append(index)
+        self._circles = None
+        if len(self._wcs) > _FEW:
+            self._circles = _Circles.around(
+                (parent.images[index], wcs) for index, wcs in self._wcs.items()
+            )
+
+    def wcs_of(self, index: int) -> ImageWcs:
+        """Give the coordinates of one of the HDUs that have them."""
+        return self._wcs[index]
+
+    def near(self, query: CutoutQuery) -> list[int]:
+        """Name the HDUs with coordinates that a query could overlap, and few others."""
+        indices = list(self._wcs)
+        if self._circles is None or not isinstance(query.center, SkyPosition):
+            return indices
+        return [indices[i] for i in self._circles.reached_by(query.center, query)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Circles:
+    """A circle on the sky around each of several images."""
+
+    centers: NDArray[np.float64]
+    """Unit vectors, shape (n, 3), J2000."""
+    radii_deg: NDArray[np.float64]
+    scales_deg: NDArray[np.float64]
+    """The largest size of a pixel of each."""
+
+    @classmethod
+    def around(cls, images: Iterable[tuple[Image, ImageWcs]]) -> "_Circles":
+        """Measure circles, generously."""
+        measured = [_measure(image, wcs) for image, wcs in images]
+        centers, radii, scales = zip(*measured, strict=True)
+        return cls(np.array(centers), np.array(radii), np.array(scales))
+
+    def reached_by(self, center: SkyPosition, query: CutoutQuery) -> NDArray[np.intp]:
+        """Give the numbers of the images whose circles a query touches."""
+        size = query.size
+        reach: NDArray[np.float64] | float
+        if isinstance(size, PixelSize):
+            reach = self.scales_deg * (hypot(size.x, size.y) / 2 + 1)
+        else:
+            reach = hypot(size.x_deg, size.y_deg) / 2 + self.scales_deg
+        towards = _unit_vector(center.ra_deg, center.dec_deg)
+        distance = np.degrees(np.arccos(np.clip(self.centers @ towards, -1, 1)))
+        return np.flatnonzero(distance <= self.radii_deg + _MARGIN * reach)
+
+
+def _measure(image: Image, wcs: ImageWcs) -> tuple[NDArray[np.float64], float, float]:
+    """Give the centre, the radius and the largest pixel of an image, as unit vector and degrees."""
+    nx, ny = image.shape[:CUT_AXES]
+    x, y = np.linspace(0.5, nx + 0.5, _SIDE), np.linspace(0.5, ny + 0.5, _SIDE)
+    grid = wcs.to_sky(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+    middle = grid[len(grid) // 2]
+    gaps = separation_deg(grid, middle[None, :])
+    by_row = grid.reshape(_SIDE, _SIDE, 2)
+    along_x = separation_deg(by_row[:, :-1].reshape(-1, 2), by_row[:, 1:].reshape(-1, 2))
+    along_y = separation_deg(by_row[:-1].reshape(-1, 2), by_row[1:].reshape(-1, 2))
+    scale = max(along_x.max() / nx, along_y.max() / ny) * (_SIDE - 1)
+    radius = _MARGIN * gaps.max() + scale
+    if not wcs.is_j2000 or not radius < _MAX_RADIUS_DEG:  # neither is NaN
+        return _unit_vector(0, 90), _EVERYWHERE, 0.0
+    return _unit_vector(middle[0], middle[1]), radius, scale
+
+
+def _unit_vector(lon_deg: float, lat_deg: float) -> NDArray[np.float64]:
+    lon, lat = radians(lon_deg), radians(lat_deg)
+    return np.array((cos(lat) * cos(lon), cos(lat) * sin(lon), sin(lat)))

@@ -1,0 +1,76 @@
+"""A line for each request."""
+
+import json
+
+import pytest
+from aiohttp import ClientError
+
+from gateway.core.errors import StorageUnavailable
+from tests.stores import FakeObject
+from tests.web.conftest import Connect
+from tests.web.small_archive import FILE, GZIPPED, IMAGE, PLAIN, ROOT, files, get_raw
+
+STREAMED = {"inline_bytes": 0, "chunk_bytes": 4096}
+
+
+async def write_lines(
+    connect: Connect, capsys: pytest.CaptureFixture[str], path: str, form: str, **options
+) -> tuple[str, bytes]:
+    """Ask for a path and close the gateway, so that the log is written; give it and the body."""
+    client = await connect(files(), server={"log_format": form}, **options)
+    response = await get_raw(client, path, headers={"X-Request-ID": "the-id"})
+    body = await response.read()
+    await client.close()
+    return capsys.readouterr().err, body
+
+
+@pytest.mark.parametrize("path", [IMAGE, PLAIN, GZIPPED])
+@pytest.mark.parametrize("limits", [{}, STREAMED])
+async def test_a_line_of_json(
+    connect: Connect, capsys: pytest.CaptureFixture[str], path: str, limits: dict[str, int]
+):
+    """A program reads from a line what was asked, answered and read."""
+    log, body = await write_lines(connect, capsys, path, "json", limits=limits)
+    (line,) = [json.loads(line) for line in log.splitlines()]
+
+    assert line["id"] == "the-id"
+    assert (line["method"], line["url"], line["status"]) == ("GET", path, 200)
+    assert line["bytes"] == len(body)
+    assert line["reads"] >= 1
+    assert line["read_bytes"] >= 11 * 7 * 2
+    assert line["client"] == "127.0.0.1"
+    assert line["broken"] is False
+    assert line["ms"] > 0
+
+
+async def test_a_line_for_people(connect: Connect, capsys: pytest.CaptureFixture[str]):
+    """A person reads the same."""
+    log, _ = await write_lines(connect, capsys, IMAGE, "text")
+
+    assert f'the-id 127.0.0.1 "GET {IMAGE}" 200 {len(FILE)} bytes in ' in log
+    assert f"1 reads of {len(FILE)} bytes" in log
+    assert "BROKEN" not in log
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_no_client_forges_a_line(
+    connect: Connect, capsys: pytest.CaptureFixture[str], form: str
+):
+    """A line break in a URL stays the escape that it is."""
+    log, _ = await write_lines(connect, capsys, f"{ROOT}/a%0d%0a%22forged", form)
+
+    assert len(log.splitlines()) == 1
+    assert "a%0d%0a%22forged" in log
+
+
+async def test_a_broken_answer_is_marked(connect: Connect, capsys: pytest.CaptureFixture[str]):
+    """What was begun and not finished has its status, and a mark."""
+    stored = FakeObject(FILE * 9)
+    stored.failure, stored.fails_behind = StorageUnavailable("Try again later."), len(FILE)
+    client = await connect({"a.fits": stored}, STREAMED)
+    response = await client.get(IMAGE)
+    with pytest.raises(ClientError):
+        await response.read()
+    await client.close()
+
+    assert "BROKEN OFF" in capsys.readouterr().err

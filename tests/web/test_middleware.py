@@ -1,0 +1,214 @@
+"""What happens to every request: its id, admission, deadline, and how errors are told."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from gateway.core.errors import (
+    SourceChanged,
+    StorageTimeout,
+    StorageUnavailable,
+)
+from tests.stores import FakeObject, FakeStore
+from tests.web.conftest import Connect
+from tests.web.small_archive import FILE, GZIPPED, IMAGE, PLAIN, ROOT, files, get_raw
+
+SECRET = "bucket-7, /srv/private, db.internal"
+BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+def hanging() -> FakeObject:
+    """Make a file whose reads wait until a test opens the gate."""
+    stored = FakeObject(FILE)
+    stored.gate = asyncio.Event()
+    return stored
+
+
+async def test_every_answer_has_an_id(connect: Connect):
+    """Success and failure have ids, and no two requests share one."""
+    client = await connect(files())
+    paths = (PLAIN, GZIPPED, IMAGE, f"{ROOT}/", f"{ROOT}/missing", f"{IMAGE}?x=1", "/", "/healthz")
+    ids = [(await client.get(path)).headers["X-Request-ID"] for path in paths]
+
+    assert len(set(ids)) == len(paths)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("abc-123_x.y", True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("", False),
+        ("a b", False),
+        ("<script>", False),
+        ('a"b', False),
+        ("é", False),
+    ],
+)
+async def test_a_plain_id_of_a_proxy_is_kept(connect: Connect, given: str, *, kept: bool):
+    """An id that a proxy gave is kept if it is a plain word, or it could forge a log line."""
+    client = await connect(files())
+    response = await client.get(f"{ROOT}/missing", headers={"X-Request-ID": given})
+    used = response.headers["X-Request-ID"]
+
+    assert (used == given) is kept
+    assert f"Request {used}" in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (StorageUnavailable("The storage could not be read; try again later."), 502),
+        (SourceChanged("The file changed while it was read; ask again."), 502),
+        (StorageTimeout("The storage did not answer in time; try again later."), 504),
+    ],
+)
+@pytest.mark.parametrize("path", [IMAGE, PLAIN, f"{ROOT}/"])
+async def test_a_failing_storage_is_never_404(
+    connect: Connect, failure: Exception, status: int, path: str, caplog: pytest.LogCaptureFixture
+):
+    """The client is told in a sentence, the log gets the cause with the id."""
+    failure.__cause__ = OSError(SECRET)
+    store = FakeStore(files())
+    store.failure = failure
+    client = await connect(store)
+    response = await client.get(path)
+    text = await response.text()
+
+    assert response.status == status
+    assert text == f"{failure}\nRequest {response.headers['X-Request-ID']}\n"
+    assert SECRET in caplog.text
+    assert response.headers["X-Request-ID"] in caplog.text
+
+
+@pytest.mark.parametrize("path", [IMAGE, PLAIN, GZIPPED, f"{ROOT}/", f"{ROOT}/missing"])
+async def test_an_unexpected_exception_tells_nothing(
+    connect: Connect, path: str, caplog: pytest.LogCaptureFixture
+):
+    """A fault of our own is 500 with one fixed sentence; what it was stands in the log."""
+    store = FakeStore(files())
+    store.failure = RuntimeError(SECRET)
+    client = await connect(store)
+    response = await client.get(path)
+    text = await response.text()
+
+    assert response.status == 500
+    assert text.startswith("The gateway failed;")
+    assert not any(word in text for word in (*SECRET.split(), "Traceback", "RuntimeError"))
+    assert SECRET in caplog.text
+
+
+async def test_errors_in_three_formats(connect: Connect):
+    """A browser gets a page, who asks for JSON a problem (RFC 9457), and all others text."""
+    client = await connect(files())
+    url, given = f"{IMAGE}?center=<b>&size=1", {"X-Request-ID": "the-id"}
+    text = await client.get(url, headers={"Accept": "*/*", **given})
+    page = await client.get(url, headers={"Accept": BROWSER, **given})
+    problem = await client.get(url, headers={"Accept": "application/json", **given})
+    body = json.loads(await problem.text())
+
+    assert [r.status for r in (text, page, problem)] == [400] * 3
+    assert (text.content_type, page.content_type) == ("text/plain", "text/html")
+    assert problem.content_type == "application/problem+json"
+    assert (await text.text()).startswith("Parameter 'center': '<b>' is malformed")
+    assert "&lt;b&gt;" in await page.text()
+    assert "the-id" in await page.text()
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert body["status"] == 400
+    assert body["request_id"] == "the-id"
+    assert {r.headers["Vary"] for r in (text, page, problem)} == {"Accept"}
+
+
+async def test_a_range_that_cannot_be_satisfied_is_a_problem_too(connect: Connect):
+    """Also a 416 has a body in the format that was asked for."""
+    client = await connect(files())
+    headers = {"Range": "bytes=99999-", "Accept": "application/json"}
+    response = await client.get(IMAGE, headers=headers)
+
+    assert response.status == 416
+    assert json.loads(await response.text())["title"] == "Range Not Satisfiable"
+    assert response.headers["Content-Range"] == f"bytes */{len(FILE)}"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "PROPFIND", "TRACE"])
+@pytest.mark.parametrize("path", [IMAGE, PLAIN, "/", "/healthz", "/metrics", "/elsewhere"])
+async def test_other_methods_are_405(connect: Connect, method: str, path: str):
+    """Nothing can be changed here; the answer names what is allowed."""
+    client = await connect(files())
+    response = await client.request(method, path)
+
+    assert response.status == 405
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
+    assert "Only GET, HEAD and OPTIONS" in await response.text()
+
+
+async def test_what_is_too_much_is_refused_at_once(connect: Connect):
+    """Beyond the limit is 503 with Retry-After; the operator's pages and who waits are served."""
+    objects = {"a.fits": FakeObject(FILE), "slow.fits": hanging()}
+    client = await connect(objects, {"max_requests": 2, "retry_after_s": 7})
+    waiting = [asyncio.create_task(client.get(f"{ROOT}/slow.fits")) for _ in range(2)]
+    while (refused := await client.get(IMAGE)).status == 200:
+        pass
+    health = [(await client.get(path)).status for path in ("/healthz", "/readyz", "/metrics")]
+    objects["slow.fits"].gate.set()
+    bodies = [await (await task).read() for task in waiting]
+
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "7")
+    assert "try again in a moment" in await refused.text()
+    assert health == [200, 200, 200]
+    assert bodies == [FILE, FILE]
+    assert (await client.get(IMAGE)).status == 200
+
+
+async def test_every_place_is_given_back(connect: Connect):
+    """Successes, refusals and faults all leave their place to the next."""
+    store = FakeStore(files())
+    client = await connect(store, {"max_requests": 1})
+    paths = (PLAIN, f"{IMAGE}?x=1", f"{ROOT}/missing", f"{ROOT}/", ROOT, "/", IMAGE)
+    for _ in range(3):
+        statuses = [(await get_raw(client, path)).status for path in paths]
+    store.failure = RuntimeError("a fault")
+    faults = {(await client.get(IMAGE)).status for _ in range(3)}
+
+    assert statuses == [200, 400, 404, 200, 301, 200, 200]
+    assert faults == {500}
+
+
+async def test_a_request_has_a_deadline(connect: Connect):
+    """A storage that never answers is 504 when the time is up, and the place is free again."""
+    client = await connect({"a.fits": hanging()}, {"request_timeout_s": 0.1, "max_requests": 1})
+    responses = [await client.get(path) for path in (IMAGE, PLAIN)]
+
+    assert [response.status for response in responses] == [504, 504]
+    assert "took too long" in await responses[0].text()
+    assert (await client.get("/")).status == 200
+
+
+async def test_refusals_of_requests_do_not_fill_the_log(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+):
+    """What a caller can mend is no warning for who runs the gateway."""
+    caplog.set_level(logging.INFO)
+    client = await connect(files())
+    for path in (f"{ROOT}/missing", f"{IMAGE}?x=1", f"{IMAGE}?center=-99,1px&size=1px"):
+        await client.get(path)
+
+    assert caplog.records == []
+
+
+async def test_what_aiohttp_refuses_names_nothing(connect: Connect):
+    """A request that is no HTTP is 400 without a word of the inside."""
+    client = await connect(files())
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"GET /\xff\x00 HTTP/1.1\r\nBad Header\r\n\r\n")
+    answer = (await reader.read()).decode("latin-1")
+    writer.close()
+    await writer.wait_closed()
+
+    assert answer.startswith("HTTP/1.0 400")
+    assert "Traceback" not in answer
+    assert "/work" not in answer
+    assert (await client.get(IMAGE)).status == 200

@@ -62,7 +62,7 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.cutouts", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="take under a minute; less exact")
+    parser.add_argument("--quick", action="store_true", help="take about a minute; less exact")
     parser.add_argument(
         "--folder",
         type=Path,

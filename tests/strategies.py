@@ -84,9 +84,10 @@ cards = st.one_of(
 """Cards that matter to a cutout, rightly and wrongly written, and bytes that are no cards."""
 
 _WCS_KEYWORDS = st.sampled_from(
-    ["CTYPE1", "CTYPE2", "CRPIX1", "CRVAL2", "CDELT1", "CD1_1", "PC1_2", "PV2_1", "CUNIT1", "CROTA2",
-     "RADESYS", "EQUINOX", "LONPOLE", "WCSAXES", "A_ORDER", "A_2_0", "B_ORDER", "AP_ORDER", "CPDIS1",
-     "DP1", "D2IMDIS1", "WAT1_001", "DATE-OBS", "NAXIS", "NAXIS1", "AMDX1", "PLTRAH", "PS1_0"]
+    ["CTYPE1", "CTYPE2", "CRPIX1", "CRVAL2", "CDELT1", "CD1_1", "PC1_2", "PV2_1", "CUNIT1",
+     "CROTA2", "RADESYS", "EQUINOX", "LONPOLE", "WCSAXES", "A_ORDER", "A_2_0", "B_ORDER",
+     "AP_ORDER", "CPDIS1", "DP1", "D2IMDIS1", "WAT1_001", "DATE-OBS", "NAXIS", "NAXIS1", "AMDX1",
+     "AMDY1", "PLTRAH", "PS1_0"]
 )  # fmt: skip
 _WCS_FIELDS = st.one_of(
     _FIELDS,

@@ -169,7 +169,7 @@ DIFFERENCES = (
         for word in ("NOOVERLAP", "UNPROJ")
     ),
     Difference(
-        ("real/ned_dss_plate_only.fits",),
+        ("real/ned_dss_plate_only.fits", "real/dss_amdx_pc001001_crota2_i16.fits.gz"),
         "HDU 0",
         ("CNPIX2", "CNPIX1, CNPIX2"),
         "Sky positions of the cutout's pixels equal the parent's: a plate counts from CNPIX.",

@@ -15,7 +15,7 @@ from gateway.core.plan import CutoutPlan, plan_cutout
 from gateway.core.query import parse_query, split_query
 from gateway.reading import read_chunks, read_now
 from tests.core.compressed import compress
-from tests.core.cutting import parent_of, coordinates_of
+from tests.core.cutting import coordinates_of, parent_of
 from tests.fits_files import extension, image, mef, pixels, table
 from tests.stores import FakeObject
 

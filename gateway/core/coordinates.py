@@ -53,6 +53,7 @@ class Coordinates:
                 self.followers[latest.hdu.index].append(index)
             else:
                 self.loose.append(index)
+        self._indices = list(self._wcs)
         self._circles = None
         if len(self._wcs) > _FEW:
             self._circles = _Circles.around(
@@ -64,11 +65,14 @@ class Coordinates:
         return self._wcs[index]
 
     def near(self, query: CutoutQuery) -> list[int]:
-        """Name the HDUs with coordinates that a query could overlap, and few others."""
-        indices = list(self._wcs)
+        """Name the HDUs with coordinates that a query could overlap, and few others.
+
+        Never none: where nothing is near, a look at the first can say why.
+        """
         if self._circles is None or not isinstance(query.center, SkyPosition):
-            return indices
-        return [indices[i] for i in self._circles.reached_by(query.center, query)]
+            return self._indices
+        reached = self._circles.reached_by(query.center, query)
+        return [self._indices[i] for i in reached] or self._indices[:1]
 
 
 @dataclass(frozen=True, slots=True)

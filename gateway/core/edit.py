@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from gateway.core.header import CARD, VALUE, Header, parse_value
+from gateway.core.header import CARD, VALUE, Header
 
-# CRPIXja of the primary and all alternate descriptions (FITS 4.0, 8.2), and IRAF's LTVj.
+# CRPIXja of the primary and all alternate descriptions (FITS 4.0, 8.2); IRAF's LTVj; and CNPIXj,
+# from which the plate solutions of the Digitized Sky Survey count.
 _CRPIX = re.compile(rb"CRPIX([12])([A-Z ]) *")
 _LTV = re.compile(rb"LTV([12])    ")
 _CNPIX = re.compile(rb"CNPIX([12])  ")
@@ -85,16 +86,13 @@ class HeaderTemplate:
         return Header(b"".join(parts)).to_bytes()
 
 
-def make_template(header: Header, *, plate_only: bool) -> HeaderTemplate:
+def make_template(header: Header) -> HeaderTemplate:
     """Find the cards of an image's header that change in a cutout.
 
     Parameters
     ----------
     header : Header
         Of an image with at least two axes.
-    plate_only : bool
-        Whether the image's only description of the sky is a plate solution of the Digitized Sky
-        Survey. It counts pixels from CNPIX1, CNPIX2, which then move in place of CRPIXj.
     """
     cards = [card for card in header if card[:8] not in _CHECKSUMS]
     fields: list[tuple[int, _Field]] = []
@@ -112,7 +110,7 @@ def make_template(header: Header, *, plate_only: bool) -> HeaderTemplate:
             seen.add((match[2], int(match[1]) - 1))
         elif match := _DESCRIBED.fullmatch(keyword):
             described.add((match[2] or match[4], int(match[1] or match[3]) - 1))
-        if (field := _moving_field(card, plate_only=plate_only)) is not None:
+        if (field := _moving_field(card)) is not None:
             fields.append((i * CARD, field))
     missing = tuple(
         (b"CRPIX%d%s" % (axis + 1, alternate.strip()), axis)
@@ -150,10 +148,10 @@ def move_reference(header: Header, x_shift: Decimal, y_shift: Decimal) -> Header
     return Header(b"".join(cards))
 
 
-def _moving_field(card: bytes, *, plate_only: bool) -> _Field | None:
+def _moving_field(card: bytes) -> _Field | None:
     for pattern, sign in ((_CRPIX, -1), (_LTV, -1), (_CNPIX, +1)):
         match = pattern.fullmatch(card[:8])
-        if match and (plate_only or pattern is not _CNPIX):
+        if match:
             value = _decimal(card)
             return None if value is None else _make_field(card, int(match[1]) - 1, sign, value)
     return None
@@ -174,8 +172,8 @@ def _make_card(keyword: bytes, number: str) -> bytes:
 def _decimal(card: bytes) -> Decimal | None:
     """Read a number with all its digits: a shift by whole pixels must not lose the last."""
     match = _NUMBER.match(card, _VALUE_START)
-    if match is None:  # undefined is the default, 0; text cannot move
-        return Decimal(0) if parse_value(card) is None else None
+    if match is None:  # undefined is the default, 0; what is no number cannot move
+        return None if card[_VALUE_START:].partition(b"/")[0].strip() else Decimal(0)
     try:
         value = Decimal(match[1].decode().upper().replace("D", "E"))
     except InvalidOperation:

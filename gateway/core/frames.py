@@ -24,7 +24,6 @@ from astropy.time import Time
 
 from gateway.core.errors import NoUsableWcs
 
-
 Conversion = Callable[[float, float], tuple[float, float]]
 """From J2000 right ascension and declination to another frame, in degrees."""
 

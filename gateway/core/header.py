@@ -16,6 +16,8 @@ Value = str | int | float | bool | None
 
 # FITS 4.0, 4.2: a string in quotes, or a token up to the comment.
 _STRING = re.compile(rb"\s*'((?:[^']|'')*)'")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,400}")  # int() would take 1_000, and float() nan
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[EeDd][+-]?[0-9]+)?")
 _TOKEN = re.compile(rb"\s*([^/\s]*)")
 
 
@@ -39,10 +41,9 @@ def parse_value(card: bytes) -> Value:
     text = token[1].decode("latin-1") if token else ""
     if text in {"T", "F"}:
         return text == "T"
-    try:
-        return int(text) if text.lstrip("+-").isdecimal() else float(text.upper().replace("D", "E"))
-    except ValueError:
-        return None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text.upper().replace("D", "E")) if _FLOAT.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gateway.core.header import Header
 from gateway.core.layout import FitsLayout, Hdu
 from gateway.core.tiles import TiledImage, is_tiled, parse_tiled_image
 from gateway.core.unpack_header import unpack_header
-from gateway.core.wcs import describes_sky, has_plate_only, lookup_tables, trim
+from gateway.core.wcs import describes_sky, lookup_tables, trim
 
 CUT_AXES = 2
 
@@ -49,8 +49,8 @@ class Parent:
     layout: FitsLayout
     images: dict[int, Image]
     """By the index of the HDU, in order."""
-    lookups: dict[int, int]
-    """The index of each HDU that is a lookup table of a distortion -> that of its image."""
+    lookups: dict[int, tuple[int, ...]]
+    """The index of each HDU that is a lookup table of a distortion -> those of its images."""
 
     uncut: tuple[int, ...]
     """The indices of the HDUs that are no images, lookup tables among them."""
@@ -74,13 +74,13 @@ def describe_parent(layout: FitsLayout) -> Parent:
         A tile-compressed image cannot be unpacked.
     """
     images = {hdu.index: image for hdu in layout.hdus if (image := _describe(hdu)) is not None}
-    wanted = {table: index for index, image in images.items() for table in image.tables}
-    lookups = {}
-    if wanted:
+    lookups: dict[int, tuple[int, ...]] = {}
+    if any(image.tables for image in images.values()):
         for hdu in layout.hdus:
-            owner = wanted.get((hdu.name, hdu.header.get_int("EXTVER", 1)))
-            if owner is not None:
-                lookups[hdu.index] = owner
+            name = hdu.name, hdu.header.get_int("EXTVER", 1)
+            owners = tuple(index for index, image in images.items() if name in image.tables)
+            if owners:
+                lookups[hdu.index] = owners
     images = {index: image for index, image in images.items() if index not in lookups}
     has_plane = any(len(image.shape) == CUT_AXES for image in images.values())
     uncut = tuple(hdu.index for hdu in layout.hdus if hdu.index not in images)
@@ -105,7 +105,7 @@ def _describe(hdu: Hdu) -> Image | None:
         header=header,
         bitpix=bitpix,
         shape=shape,
-        template=make_template(header, plate_only=has_plate_only(header)),
+        template=make_template(header),
         celestial=celestial,
         wcs_cards=trim(header) if celestial else b"",
         tables=lookup_tables(header) if celestial else frozenset(),

@@ -1,6 +1,6 @@
 """Plan: every piece of a cutout, in order, and its exact size. No I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
@@ -8,6 +8,7 @@ from math import isfinite
 from gateway.core.box import BoxRule
 from gateway.core.coordinates import Coordinates
 from gateway.core.edit import move_reference, without_data
+from gateway.core.errors import UnsupportedFits
 from gateway.core.header import Header, pad_to_block
 from gateway.core.image import Image, Parent
 from gateway.core.layout import Hdu
@@ -122,7 +123,8 @@ def plan_cutout(
     for index in sorted({0, *parent.uncut, *placements}):
         hdu, image = parent.layout.hdus[index], parent.images.get(index)
         if index in parent.lookups:
-            pieces += _plan_lookup(hdu, placements.get(parent.lookups[index], Uncut.LEFT_OUT))
+            owners = [placements.get(owner, Uncut.LEFT_OUT) for owner in parent.lookups[index]]
+            pieces += _plan_lookup(hdu, owners)
         elif image is None:
             pieces += _plan_copy(hdu, hdu.header)
         else:
@@ -162,14 +164,23 @@ def _plan_section(image: Image, section: Section) -> Iterator[Piece]:
     yield from _padding(planes.size, b"\0")
 
 
-def _plan_lookup(hdu: Hdu, owner: Placement) -> Iterator[Piece]:
-    """Copy a lookup table, and let it follow the corner of its image."""
-    if owner is Uncut.LEFT_OUT:
+def _plan_lookup(hdu: Hdu, owners: Sequence[Placement]) -> Iterator[Piece]:
+    """Copy a lookup table, and let it follow the corner of its images."""
+    sections = [owner for owner in owners if isinstance(owner, Section)]
+    corners = {(section.x_start, section.y_start) for section in sections}
+    if len(corners) > 1:
+        raise UnsupportedFits(
+            f"The images of this file share the distortion table of HDU {hdu.index}, which cannot "
+            "follow sections with different corners: give center and size in pixels."
+        )
+    if not corners:
+        if Uncut.WHOLE in owners:
+            yield from _plan_copy(hdu, hdu.header)
         return
-    header = hdu.header
-    if isinstance(owner, Section) and (owner.x_start or owner.y_start):
+    header, (x_start, y_start) = hdu.header, corners.pop()
+    if x_start or y_start:
         x_step, y_step = (_table_step(header, axis) for axis in (1, 2))
-        header = move_reference(header, owner.x_start / x_step, owner.y_start / y_step)
+        header = move_reference(header, x_start / x_step, y_start / y_step)
     yield from _plan_copy(hdu, header)
 
 

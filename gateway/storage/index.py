@@ -12,9 +12,9 @@ from typing import Any
 
 from gateway.config import LimitSettings
 from gateway.core.coordinates import Coordinates
-from gateway.core.errors import NoUsableWcs
+from gateway.core.errors import NoUsableWcs, UnsupportedFits
 from gateway.core.image import Parent, describe_parent
-from gateway.core.layout import LayoutScanner
+from gateway.core.layout import Hdu, LayoutScanner
 from gateway.core.wcs import ImageWcs, LookupTable
 from gateway.storage.gzipped import MAGIC, GzippedObject
 from gateway.storage.store import StoredObject
@@ -124,13 +124,21 @@ class ParentIndex:
         images = {i.wcs_cards: i for i in known.parent.images.values() if i.celestial}
         for cards, image in images.items():
             tables = [
-                LookupTable(hdu.header, bytes(await stored.read(hdu.data_block)))
+                await self._read_table(hdu, stored)
                 for hdu in known.parent.layout.hdus
-                if (hdu.name, hdu.header.get_int("EXTVER", 1)) in image.tables
+                if image.hdu.index in known.parent.lookups.get(hdu.index, ())
             ]
             found[cards] = await asyncio.to_thread(_parse, cards, tables)
         known.coordinates = await asyncio.to_thread(Coordinates, known.parent, found)
         return known
+
+    async def _read_table(self, hdu: Hdu, stored: StoredObject) -> LookupTable:
+        if hdu.data_range.size > self._limits.max_layout_bytes:
+            raise UnsupportedFits(
+                f"The distortion table of HDU {hdu.index} has {hdu.data_range.size} bytes; "
+                f"at most {self._limits.max_layout_bytes} are read."
+            )
+        return LookupTable(hdu.header, bytes(await stored.read(hdu.data_block)))
 
 
 def _parse(cards: bytes, tables: Iterable[LookupTable]) -> ImageWcs | NoUsableWcs:

@@ -19,7 +19,7 @@ _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break, which a na
 def build_app(settings: Settings) -> web.Application:
     """Make the application; its stores are made here, and closed with it."""
     service = open_service(settings)
-    handlers, metrics = Handlers(service, settings.limits.max_ranges), Metrics()
+    handlers, metrics = Handlers(service, settings.limits), Metrics()
     log = AccessLog(settings.server.log_format, sys.stderr)
     gate = Gate(settings, metrics, log)
 

@@ -9,17 +9,19 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
+from gateway.config import LimitSettings
 from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound
 from gateway.core.query import CutoutQuery, parse_query, split_query
 from gateway.service import Service, Source
 from gateway.storage.archive import parse_path
 from gateway.web.answers import Headers, Sender
 from gateway.web.conditional import Validators, Verdict, evaluate, http_date
+from gateway.web.gzip import DEFLATER
 from gateway.web.listing import render_folder, render_landing
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.trace import TRACE
 
-# Part of every cutout's ETag: raise it when equal queries of equal files give other bytes.
+# Raise it when equal queries of equal files give other bytes.
 ENCODER_VERSION = 1
 
 _FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
@@ -35,13 +37,16 @@ class Handlers:
     ----------
     service : Service
         Finds, plans and reads.
-    max_ranges : int
-        How many ranges of one request are answered.
+    limits : LimitSettings
+        How many ranges are answered, and into which chunks an answer is cut.
     """
 
-    def __init__(self, service: Service, max_ranges: int) -> None:
+    def __init__(self, service: Service, limits: LimitSettings) -> None:
         self._service = service
-        self._sender = Sender(service, max_ranges)
+        self._sender = Sender(service, limits.max_ranges)
+        # what the bytes of a cutout depend on beside the file and the question
+        chunks = f"{limits.chunk_bytes},{limits.inline_bytes}"
+        self._encoder = f"{ENCODER_VERSION},{DEFLATER},{chunks}"
 
     async def get_landing(self, request: web.Request) -> web.Response:
         """Say what is served here."""
@@ -132,7 +137,8 @@ class Handlers:
         self, request: web.Request, source: Source, query: CutoutQuery, resolve_s: float
     ) -> web.StreamResponse:
         gzipped = _is_gzipped(source, query)
-        validators = _validators(source, f"{query.center}{query.size}{gzipped}{ENCODER_VERSION}")
+        asked = f"{query.center}{query.size}{gzipped}{source.collection.rule}"
+        validators = _validators(source, asked + self._encoder)
         headers = _headers(source, validators)
         if (refused := _refuse(request, headers, validators)) is not None:
             return refused

@@ -5,12 +5,15 @@ a map of a file that is cut off while it is read kills a worker, and must not en
 """
 
 import gc
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
 
 from gateway.config import Settings
 from gateway.web.app import build_app
@@ -42,6 +45,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
+def _end_at_once(_arbiter: Arbiter, _worker: Worker) -> None:
+    """Let SIGTERM end a worker that answers nothing yet: until then gunicorn would lose it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
     """gunicorn, told what we know; it reads neither a file nor the environment."""
 
@@ -62,6 +70,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             "proc_name": "ibe-gateway",
             "loglevel": "warning",
             "accesslog": None,
+            "post_fork": _end_at_once,
         }.items():
             self.cfg.set(name, value)
 

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from gateway.core.wcs import (
     separation_deg,
     trim,
 )
+from tests import strategies
 from tests.core.cutting import coordinates_of, parent_of
 from tests.core.wcs_forms import (
     ALLSKY,
@@ -192,12 +194,14 @@ def test_images_that_claim_a_sky_are_told_from_others(types, celestial):
 
 
 def test_a_plate_solution_alone_describes_the_sky():
-    """AMDX1 counts only where no celestial axes are."""
-    plate = card("AMDX1", "67.2")
+    """Both polynomials count, and only where no celestial axes are; half of them is no plate."""
+    plate = card("AMDX1", "67.2") + card("AMDY1", "67")
     axes = card("CTYPE1", "'RA---TAN'") + card("CTYPE2", "'DEC--TAN'")
     assert has_plate_only(Header(plate))
     assert describes_sky(Header(plate))
     assert not has_plate_only(Header(plate + axes))
+    assert not describes_sky(Header(card("AMDX1", "67.2")))
+    assert not describes_sky(Header(card("AMDX1", "67.2") + card("AMDY1", "'text'")))
 
 
 UNUSABLE = {
@@ -271,6 +275,37 @@ def test_corners_beyond_the_edge_of_the_sky_are_no_number():
     """An all-sky image has pixels without sky."""
     sky = image_wcs(tan(projection("AIT", **ALLSKY))).to_sky(np.array([(1.0, 1.0)]))
     assert np.isnan(sky).all()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "field"),
+    [
+        ("WCSAXES", "44746996"),
+        ("WCSAXES", "-1"),
+        ("NAXIS", "44746996"),
+        ("A_ORDER", "30000"),
+        ("BP_ORDER", "30000"),
+        ("A_2_0", "'EXTVER: 1'"),
+        ("CRPIX3", "'text'"),
+    ],
+)
+def test_numbers_that_would_crash_wcslib_do_not_reach_it(keyword, field):
+    """Absurd counts, and text in place of a number, are as if they were not there."""
+    cards = "".join(each.image for each in tan({}).cards).encode()
+    found = ImageWcs(trim(Header(card(keyword, field) + cards)))
+    assert found.to_pixel(150.1, 2.2) == pytest.approx((60.25, 50.75), abs=1e-9)
+
+
+@given(st.sampled_from([TAN, SIP]), st.lists(strategies.wcs_cards, max_size=5), st.booleans())
+@settings(max_examples=60, derandomize=True)
+def test_any_coordinates_are_used_or_refused(form, cards, before):
+    """Whatever a header says, a pixel is found or there are no usable coordinates."""
+    good = [each.image.encode() for each in fits.Header(form).cards]
+    header = Header(b"".join(cards + good if before else good + cards))
+    assert isinstance(lookup_tables(header), frozenset)
+    if describes_sky(header):
+        with suppress(NoUsableWcs):
+            assert np.isfinite(ImageWcs(trim(header)).to_pixel(150.1, 2.2)).all()
 
 
 def test_bytes_that_are_no_text_do_not_matter():

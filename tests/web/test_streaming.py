@@ -4,7 +4,7 @@ import asyncio
 import gzip
 
 import pytest
-from aiohttp import ClientError, ClientPayloadError
+from aiohttp import ClientError, ClientPayloadError, ClientResponse
 
 from gateway.core.errors import ShortRead, StorageUnavailable
 from tests.fits_files import image, pixels
@@ -20,6 +20,12 @@ PATHS = [
     pytest.param(f"{WHOLE}&gzip=0", id="plain"),
     pytest.param(WHOLE, id="chunked"),
 ]
+
+
+async def read(response: ClientResponse) -> bytes:
+    """Read a body; a connection that stays open without an end is a failure of its own."""
+    async with asyncio.timeout(10):
+        return await response.read()
 
 
 async def broken_answers(client) -> float:
@@ -40,7 +46,7 @@ async def test_a_failure_in_the_middle_breaks_the_connection(connect: Connect, p
 
     assert response.status == 200
     with pytest.raises(ClientError):
-        await response.read()
+        await read(response)
     assert await broken_answers(client) == 1
 
 
@@ -53,7 +59,7 @@ async def test_an_unexpected_exception_breaks_it_too(connect: Connect, path: str
     response = await client.get(path)
 
     with pytest.raises(ClientError):
-        await response.read()
+        await read(response)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -75,7 +81,7 @@ async def test_a_store_that_gives_too_little_cannot_end_an_answer(connect: Conne
     response = await client.get(f"{ROOT}/a.fits")
 
     with pytest.raises(ClientPayloadError):
-        await response.read()
+        await read(response)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -125,7 +131,7 @@ async def test_a_request_that_takes_too_long_is_broken_off(connect: Connect):
     stored.gate = asyncio.Event()
 
     with pytest.raises(ClientError):
-        await response.read()
+        await read(response)
 
 
 async def test_many_chunks_are_one_gzip_file(connect: Connect):

@@ -19,7 +19,7 @@ from gateway.core.wcs import ImageWcs, LookupTable
 from gateway.storage.gzipped import MAGIC, GzippedObject
 from gateway.storage.store import StoredObject
 
-_WCS_BYTES = 60_000  # about what astropy keeps for one image
+_WCS_BYTES = 20_000  # about what astropy keeps for one image
 
 # Parsing a header is not safe in two threads, nor for two objects: wcslib's scanners are shared.
 _PARSING = threading.Lock()

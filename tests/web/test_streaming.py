@@ -7,6 +7,8 @@ import pytest
 from aiohttp import ClientError, ClientPayloadError, ClientResponse
 
 from gateway.core.errors import ShortRead, StorageUnavailable
+from gateway.core.ranges import Block
+from gateway.storage.store import Buffer
 from tests.fits_files import image, pixels
 from tests.stores import FakeObject
 from tests.web.conftest import Connect
@@ -78,6 +80,23 @@ async def test_a_failure_before_the_first_byte_is_an_answer(connect: Connect, pa
 async def test_a_store_that_gives_too_little_cannot_end_an_answer(connect: Connect):
     """A file that is shorter than announced breaks the connection, even at its very last byte."""
     client = await connect({"a.fits": FakeObject(FILE, announced=len(FILE) + 1)}, STREAMED)
+    response = await client.get(f"{ROOT}/a.fits")
+
+    with pytest.raises(ClientPayloadError):
+        await read(response)
+
+
+class Careless(FakeObject):
+    """An object that breaks its protocol: the last byte of every read is missing."""
+
+    async def read(self, block: Block) -> Buffer:
+        """Give a byte less than was asked for."""
+        return (await super().read(block))[:-1]
+
+
+async def test_what_is_sent_is_counted(connect: Connect):
+    """Even if all below is mistaken, an answer of fewer bytes than announced is broken off."""
+    client = await connect({"a.fits": Careless(FILE)}, STREAMED)
     response = await client.get(f"{ROOT}/a.fits")
 
     with pytest.raises(ClientPayloadError):

@@ -1,0 +1,147 @@
+"""A file of this machine: the bytes of blocks, by the cheapest way that never waits unasked.
+
+Measured on 200 rows of 800 bytes of a 1.5 GB mosaic: 5 to 30 µs by one copy from a memory map,
+285 µs by a call a row. To find the map's pages the first time costs 60 to 600 µs, and as much to
+let go of them. So small sections are copied from a map, whose pages stay: they are the page
+cache's, which the kernel takes back when it needs memory. For 1000 rows of 4 kB a call a row is the
+cheaper way, 2.8 against 6.7 ms.
+"""
+
+import mmap
+import os
+from weakref import finalize
+
+import numpy as np
+
+from gateway.core.errors import ShortRead, SourceChanged
+from gateway.core.ranges import Block
+from gateway.storage.store import ObjectInfo
+
+_SMALL = 256 * 1024  # bytes of a block; a section of more is seldom asked for twice
+_SHORT_ROW = 2 * 1024  # bytes; a call costs more than to copy them
+_FAULT_AROUND = 64 * 1024  # bytes that the kernel maps around a page that is touched
+_PROBES = 2  # rows whose presence in memory is asked for; a file is mostly all there or all not
+
+
+class LocalFile:
+    """An open file and its map; both are closed when nobody holds it any more.
+
+    Parameters
+    ----------
+    path : str
+        Of a regular file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+        finalize(self, os.close, self.descriptor)
+        status = os.fstat(self.descriptor)
+        self._version = _version(status)
+        identity = "-".join(f"{number:x}" for number in self._version)
+        self.info = ObjectInfo(status.st_size, identity, status.st_mtime)
+        self.mapped_bytes = 0
+        """How much of the map has been touched, about."""
+        self._counted_bytes = 0
+        self._map = None
+        if status.st_size:
+            self._map = mmap.mmap(self.descriptor, status.st_size, access=mmap.ACCESS_READ)
+
+    def is_version(self, status: os.stat_result) -> bool:
+        """Tell whether a name still means this version of the file."""
+        return _version(status) == self._version
+
+    def check(self, block: Block) -> None:
+        """Make sure that the file is unchanged: a map of a truncated file kills the process.
+
+        Raises
+        ------
+        SourceChanged, ShortRead
+        """
+        if _version(os.fstat(self.descriptor)) != self._version:
+            raise SourceChanged("The file changed while it was read; ask again.")
+        if block.span.stop > self.info.size:
+            raise ShortRead("The file ends before the bytes that were asked for.")
+
+    def copy_resident(self, block: Block, target: memoryview) -> bool:
+        """Copy a block into a buffer if it is in memory; tell whether it was."""
+        if _is_mapped(block):
+            if not self._is_resident(block):
+                return False
+            self._copy_from_map(block, target)
+            return True
+        try:
+            return self._read_rows(block, target, os.RWF_NOWAIT)
+        except OSError:  # not in memory, or a file system that cannot tell
+            return False
+
+    def copy(self, block: Block, target: memoryview) -> None:
+        """Copy a block into a buffer, however long that takes.
+
+        Raises
+        ------
+        SourceChanged, OSError
+        """
+        if _is_mapped(block):
+            self._copy_from_map(block, target)
+        elif not self._read_rows(block, target, 0):
+            raise SourceChanged("The file became shorter while it was read; ask again.")
+
+    def newly_mapped(self) -> int:
+        """Give how much more is mapped than when this was last asked, in bytes."""
+        new = self.mapped_bytes - self._counted_bytes
+        self._counted_bytes = self.mapped_bytes
+        return new
+
+    def release_pages(self) -> None:
+        """Unmap the pages, not the file; they stay in the page cache."""
+        self.mapped_bytes = self._counted_bytes = 0
+        if self._map is not None:
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def _is_resident(self, block: Block) -> bool:
+        """Tell whether a sample of the rows is in memory."""
+        step = -(-block.n_rows // _PROBES) * block.row_stride
+        byte = [bytearray(1)]
+        try:
+            for offset in range(block.start, block.span.stop, step):
+                os.preadv(self.descriptor, byte, offset, os.RWF_NOWAIT)
+        except OSError:
+            return False
+        return True
+
+    def _copy_from_map(self, block: Block, target: memoryview) -> None:
+        """Copy rows in one go, without the interpreter's lock."""
+        shape = (block.n_rows, block.row_bytes)
+        # there is a map: no block of an empty file passes `check`
+        rows = np.ndarray(shape, np.uint8, self._map, block.start, (block.row_stride, 1))
+        np.copyto(np.ndarray(shape, np.uint8, target), rows)
+        span = block.span
+        if block.size > _SMALL and self._map is not None:
+            start = span.start - span.start % mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_DONTNEED, start, span.stop - start)
+        else:
+            touched = min(span.size, block.n_rows * (block.row_bytes + _FAULT_AROUND))
+            self.mapped_bytes = min(self.mapped_bytes + touched, self.info.size)
+
+    def _read_rows(self, block: Block, target: memoryview, flags: int) -> bool:
+        """Read rows by a call each; tell whether all bytes were there."""
+        size, offset = block.row_bytes, block.start
+        for start in range(0, block.size, size):
+            row = target[start : start + size]
+            got = os.preadv(self.descriptor, [row], offset, flags)
+            while got < size:  # a long row may come in parts
+                more = os.preadv(self.descriptor, [row[got:]], offset + got, flags)
+                if more == 0:
+                    return False
+                got += more
+            offset += block.row_stride
+        return True
+
+
+def _is_mapped(block: Block) -> bool:
+    """Choose the way: rows that are short, or few, are copied from the map."""
+    return block.n_rows > 1 and (block.size <= _SMALL or block.row_bytes < _SHORT_ROW)
+
+
+def _version(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -100,11 +100,14 @@ def _measure(folder: Path, pace: Pace) -> str:
 
 
 def _check(gateway: Server, targets: Sequence[Target], ready: Path) -> None:
-    """Make sure that all kinds of answers are right; keep one of each size for the floor."""
+    """Make sure that all kinds of answers are right; keep some of each size for the floor."""
     mosaic, *others = targets
     for size_px, gzip, on_sky in product(_SIZES_PX, (True, False), (True, False)):
-        data = check_answers(gateway, mosaic, _cutouts(mosaic, size_px, gzip=gzip, on_sky=on_sky))
-        (ready / f"{size_px}.fits").write_bytes(data)
+        cutouts = _cutouts(mosaic, size_px, gzip=gzip, on_sky=on_sky)
+        kept = ready / str(size_px)
+        kept.mkdir(exist_ok=True)
+        for number, data in enumerate(check_answers(gateway, mosaic, cutouts)):
+            (kept / f"{number}.fits").write_bytes(data)
     for target in others:
         check_answers(gateway, target, _cutouts(target, 200, gzip=True, on_sky=True))
 
@@ -124,7 +127,7 @@ def _compare_with_floor(gateway: Server, floor: Server, mosaic: Target, pace: Pa
             center: partial(_load, gateway, cutouts, pace) for center, cutouts in own.items()
         }
         # asked for in the same words, which it does not read
-        ready = replace(own["sky"], path=f"/{encoding}/{size_px}.fits")
+        ready = replace(own["sky"], path=f"/{encoding}/{size_px}")
         contestants["floor"] = partial(_load, floor, ready, pace)
         rates = _alternate(title, contestants, pace)
         rows += [Comparison((title, each), rates[each], rates["floor"], goal) for each in own]

@@ -7,6 +7,8 @@ tenth of a small cutout.
 import asyncio
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time_ns
 from typing import Literal, TextIO
 
 from aiohttp import web
@@ -83,4 +85,10 @@ def _format_json(
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    seconds, milliseconds = divmod(time_ns() // 1_000_000, 1000)
+    return f"{_format_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _format_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

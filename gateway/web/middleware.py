@@ -14,7 +14,7 @@ from gateway.web.conditional import RangeNotSatisfiable, content_range
 from gateway.web.metrics import Metrics
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.problems import Problem, describe_error, render_problem
-from gateway.web.trace import TRACE, Trace, begin_trace
+from gateway.web.trace import TRACE, Trace, Tracer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,12 +46,13 @@ class Gate:
         self._limits = settings.limits
         self._metrics = metrics
         self._log = log
+        self._tracer = Tracer()
         self._admitted = 0
 
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request, whatever happens."""
         started = perf_counter()
-        trace = begin_trace(request)
+        trace = self._tracer.begin(request)
         try:
             response = await self._admit(request, handler)
         except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer

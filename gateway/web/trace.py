@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from itertools import count
 from secrets import token_hex
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.service import Answer
 from gateway.storage.archive import Collection
@@ -17,6 +18,8 @@ class Trace:
     """What is noted of one request."""
 
     request_id: str
+    is_head: bool = False
+    """Whether no body is sent, whatever the headers say of it."""
     collection: Collection | None = None
     """Where the path leads, whether or not there is such a file."""
     answer: Answer | None = None
@@ -28,7 +31,9 @@ class Trace:
 
     def body_bytes(self, response: web.StreamResponse) -> int:
         """Give the length of the body that was sent, or is about to be."""
-        return self.sent_bytes or (0 if self.broken else response.content_length or 0)
+        if self.broken or self.is_head:
+            return self.sent_bytes
+        return self.sent_bytes or response.content_length or 0
 
     @property
     def collection_path(self) -> str:
@@ -39,9 +44,18 @@ class Trace:
 TRACE = web.RequestKey("trace", Trace)
 
 
-def begin_trace(request: web.Request) -> Trace:
-    """Note a request; keep the id that a proxy gave it, if that is a plain word."""
-    given = request.headers.get("X-Request-ID", "")
-    trace = Trace(given if _REQUEST_ID.fullmatch(given) else token_hex(8))
-    request[TRACE] = trace
-    return trace
+class Tracer:
+    """Notes requests, and gives each an id that no other has."""
+
+    def __init__(self) -> None:
+        self._process = token_hex(4)
+        self._numbers = count(1)
+
+    def begin(self, request: web.Request) -> Trace:
+        """Note a request; keep the id that a proxy gave it, if that is a plain word."""
+        request_id = request.headers.get("X-Request-ID", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = f"{self._process}-{next(self._numbers):x}"
+        trace = Trace(request_id, is_head=request.method == hdrs.METH_HEAD)
+        request[TRACE] = trace
+        return trace

@@ -79,7 +79,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     command = commands.add_parser("check", help="say whether each collection can be reached")
     command.add_argument("--config", type=Path, metavar="FILE", required=True)
     command.set_defaults(run=_check)
-    return parser.parse_args(arguments)
+    return parser.parse_args(_join_negatives(sys.argv[1:] if arguments is None else arguments))
+
+
+def _join_negatives(arguments: Sequence[str]) -> list[str]:
+    """Write ``--center -49,175px`` as ``--center=-49,175px``: argparse takes -49 for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in {"--center", "--size"}:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _add_server_options(command: argparse.ArgumentParser) -> None:

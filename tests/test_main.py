@@ -77,6 +77,7 @@ def test_the_rule_for_the_pixels(folder: Path, box: str, shape: tuple[int, int])
         (["a.fits", "--center", "1", "--size", "1px"], "Parameter 'center'"),
         (["a.fits", "--center", "1,1px", "--size=-1px"], "Parameter 'size'"),
         (["a.fits", "--center=-99,1px", "--size", "1px"], "overlap"),
+        (["a.fits", "--center", "-99,1px", "--size", "1px"], "overlap"),
         (["missing.fits", *WHERE], "no such file"),
         (["nosuchscheme://x/a.fits", *WHERE], "nosuchscheme"),
     ],

@@ -44,6 +44,10 @@ class Verdict(Enum):
     """The client insists on another version: 412."""
 
 
+class PreconditionFailed(Exception):
+    """The client asked for another version than there is (RFC 9110, 15.5.13)."""
+
+
 class RangeNotSatisfiable(Exception):
     """A well-formed Range selects no byte of the answer.
 

@@ -15,7 +15,13 @@ from gateway.core.query import CutoutQuery, parse_query, split_query
 from gateway.service import Service, Source
 from gateway.storage.archive import parse_path
 from gateway.web.answers import Headers, Sender
-from gateway.web.conditional import Validators, Verdict, evaluate, http_date
+from gateway.web.conditional import (
+    PreconditionFailed,
+    Validators,
+    Verdict,
+    evaluate,
+    http_date,
+)
 from gateway.web.gzip import DEFLATER
 from gateway.web.listing import render_folder, render_landing
 from gateway.web.pages import HTML, content_security_policy
@@ -124,8 +130,8 @@ class Handlers:
     ) -> web.StreamResponse:
         validators = _validators(source, "file")
         headers = _headers(source, validators)
-        if (refused := _refuse(request, headers, validators)) is not None:
-            return refused
+        if _is_known(request, validators):
+            return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = _content_type(source.file_name)
         headers["X-Content-Type-Options"] = "nosniff"
         answer = self._service.plan_file(source)
@@ -140,8 +146,8 @@ class Handlers:
         asked = f"{query.center}{query.size}{gzipped}{source.collection.rule}"
         validators = _validators(source, asked + self._encoder)
         headers = _headers(source, validators)
-        if (refused := _refuse(request, headers, validators)) is not None:
-            return refused
+        if _is_known(request, validators):
+            return web.Response(status=304, headers=headers)
         answer = await self._service.plan_cutout(source, query)
         answer.timings["resolve"] = resolve_s
         request[TRACE].answer = answer
@@ -178,16 +184,17 @@ def _headers(source: Source, validators: Validators) -> Headers:
     return headers
 
 
-def _refuse(
-    request: web.Request, headers: Headers, validators: Validators
-) -> web.StreamResponse | None:
-    match evaluate(request.headers, validators):
-        case Verdict.NOT_MODIFIED:
-            return web.Response(status=304, headers=headers)
-        case Verdict.PRECONDITION_FAILED:
-            return web.Response(status=412, text="The file is not the one that you know.\n")
-        case Verdict.PROCEED:
-            return None
+def _is_known(request: web.Request, validators: Validators) -> bool:
+    """Tell whether the client has what it asks for.
+
+    Raises
+    ------
+    PreconditionFailed
+    """
+    verdict = evaluate(request.headers, validators)
+    if verdict is Verdict.PRECONDITION_FAILED:
+        raise PreconditionFailed("The file is not the version that the request names.")
+    return verdict is Verdict.NOT_MODIFIED
 
 
 def _content_type(name: str) -> str:

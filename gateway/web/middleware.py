@@ -10,7 +10,7 @@ from aiohttp import ClientConnectionResetError, hdrs, web
 from gateway.config import Settings
 from gateway.core.errors import ArchiveError, GatewayError, Overloaded, StorageTimeout
 from gateway.web.access_log import AccessLog
-from gateway.web.conditional import RangeNotSatisfiable, content_range
+from gateway.web.conditional import PreconditionFailed, RangeNotSatisfiable, content_range
 from gateway.web.metrics import Metrics
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.problems import Problem, describe_error, render_problem
@@ -22,6 +22,7 @@ _LOG = logging.getLogger("gateway")
 _ALLOWED = f"{hdrs.METH_GET}, {hdrs.METH_HEAD}, {hdrs.METH_OPTIONS}"
 _METHODS = frozenset(_ALLOWED.split(", "))
 _UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})  # an operator asks in trouble, too
+_REFUSALS = GatewayError, web.HTTPException, PreconditionFailed, RangeNotSatisfiable
 _EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
     "Server-Timing, X-Request-ID"
@@ -85,6 +86,8 @@ class Gate:
         if isinstance(error, RangeNotSatisfiable):
             headers[hdrs.CONTENT_RANGE] = content_range(None, error.size)
             problem = Problem(416, "Range Not Satisfiable", str(error), trace.request_id)
+        elif isinstance(error, PreconditionFailed):
+            problem = Problem(412, "Precondition Failed", str(error), trace.request_id)
         elif isinstance(error, web.HTTPException):
             headers[hdrs.ALLOW] = _ALLOWED
             detail = "Only GET, HEAD and OPTIONS are answered here."
@@ -109,7 +112,7 @@ class Gate:
         elif isinstance(error, ArchiveError):
             cause = f" ({error.__cause__!r})" if error.__cause__ else ""
             _LOG.warning("request %s %s: %s%s", trace.request_id, what, error, cause)
-        elif not isinstance(error, GatewayError | web.HTTPException | RangeNotSatisfiable):
+        elif not isinstance(error, _REFUSALS):
             _LOG.error("request %s %s", trace.request_id, what, exc_info=error)
 
 

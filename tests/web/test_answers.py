@@ -123,6 +123,8 @@ async def test_preconditions(connect: Connect, path: str, headers: dict[str, str
         if status == 304:
             assert (response.headers["ETag"], response.headers["Last-Modified"]) == (etag, DATE)
             assert await response.read() == b""
+        if (status, method) == (412, "GET"):
+            assert response.headers["X-Request-ID"] in await response.text()
     assert (objects["a.fits"].asked == []) == (status != 200)
 
 

@@ -15,7 +15,8 @@ from bench.load import Cutouts
 from bench.servers import Server
 from bench.targets import Target
 
-_N_POSITIONS = 16
+_N_BYTES = 64e6  # of the cutouts that are compared, and kept for the floor
+_N_POSITIONS = 16, 128  # least and most
 
 
 def check_answers(server: Server, target: Target, cutouts: Cutouts) -> list[bytes]:
@@ -24,9 +25,8 @@ def check_answers(server: Server, target: Target, cutouts: Cutouts) -> list[byte
     The program ends if one is wrong.
     """
     rng, centers = np.random.default_rng(2), cutouts.centers
-    positions = zip(
-        rng.uniform(*centers.x, _N_POSITIONS), rng.uniform(*centers.y, _N_POSITIONS), strict=True
-    )
+    n = round(np.clip(_N_BYTES / (4 * cutouts.size_px**2), *_N_POSITIONS))
+    positions = zip(rng.uniform(*centers.x, n), rng.uniform(*centers.y, n), strict=True)
     answers = []
     with fits.open(target.path, mode="denywrite") as parent:
         image = parent[target.hdu]

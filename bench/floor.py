@@ -1,8 +1,8 @@
 """The floor: a server that only sends bytes that it has, deflated or as they are.
 
-It has several cutouts of each size and takes them in turn: how long one takes to deflate depends
-on its pixels, by a factor of two, and the same bytes again and again would lie in the processor's
-cache.
+It has many cutouts of each size and takes them in turn: how long one takes to deflate depends on
+its pixels, by a factor of two, and the processor learns to foresee the branches of one that comes
+again and again: 0.26 ms where a new one takes 0.38 to 0.44.
 
 No gateway on aiohttp can be faster. It runs in one process on the event loop of the gateway's
 workers, deflates as the gateway does, and has no access log, no metrics and no cutouts to make.

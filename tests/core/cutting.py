@@ -34,7 +34,9 @@ def parent_of(file: bytes) -> Parent:
     return describe_parent(scan(file))
 
 
-def coordinates_of(file: bytes, parent: Parent) -> Coordinates:
+def coordinates_of(
+    file: bytes, parent: Parent, kind: type[Coordinates] = Coordinates
+) -> Coordinates:
     """Make the world coordinates of a file's images."""
     found: dict[bytes, ImageWcs | NoUsableWcs] = {}
     for image in parent.images.values():
@@ -48,7 +50,7 @@ def coordinates_of(file: bytes, parent: Parent) -> Coordinates:
                 found[image.wcs_cards] = ImageWcs(image.wcs_cards, tables)
             except NoUsableWcs as error:
                 found[image.wcs_cards] = error
-    return Coordinates(parent, found)
+    return kind(parent, found)
 
 
 def plan(file: bytes, query: str, rule: BoxRule = BoxRule.EXACT) -> CutoutPlan:

@@ -83,8 +83,9 @@ class ParentIndex:
 
     async def learn_wcs(self, name: str, known: Known, stored: StoredObject) -> None:
         """Make the world coordinates of all images of a file."""
-        if known.coordinates is None:
-            key = (name, stored.info.identity, "wcs")
+        key = (name, stored.info.identity, "wcs")
+        # again, if the work that was joined was for one that has been forgotten and learnt anew
+        while known.coordinates is None:
             await self._once(key, lambda: self._parse_wcs(known, stored))
 
     async def _once(

@@ -143,6 +143,19 @@ async def test_world_coordinates_are_made_once():
     assert known.coordinates.wcs_of(only_image(known).hdu.index) is found
 
 
+async def test_a_file_that_was_learnt_anew_gets_its_own_world_coordinates():
+    """What is forgotten and learnt again while the sky is made is not left without one."""
+    index, stored = make_index(1), FakeObject(FILE)
+    old = await index.learn("a", stored)
+    await index.learn("b", FakeObject(FILE))  # "a" is forgotten
+    new = await index.learn("a", stored)
+    await asyncio.gather(index.learn_wcs("a", old, stored), index.learn_wcs("a", new, stored))
+
+    assert old is not new
+    assert old.coordinates is not None
+    assert new.coordinates is not None
+
+
 async def test_lookup_tables_are_read_for_the_sky_alone():
     """The tables of a distortion are only read when the sky is needed."""
     index, stored = make_index(), FakeObject(lookup_file())

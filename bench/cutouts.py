@@ -37,14 +37,14 @@ class Pace:
     n_rounds: int
     load_s: int
     """Of one load; wrk counts in whole seconds."""
-    library_s: float
+    libraries_s: float
     """Of one library in one round; it makes one cutout at least."""
     centers: tuple[str, ...]
     """Whether cutouts are centred on the sky, at pixels, or both in turn."""
 
 
-_FULL = Pace(n_rounds=3, load_s=2, library_s=0.6, centers=("sky", "pixel"))
-_QUICK = Pace(n_rounds=2, load_s=1, library_s=0.2, centers=("sky",))
+_FULL = Pace(n_rounds=3, load_s=2, libraries_s=0.6, centers=("sky", "pixel"))
+_QUICK = Pace(n_rounds=2, load_s=1, libraries_s=0.2, centers=("sky",))
 
 
 def main() -> None:
@@ -143,7 +143,7 @@ def _compare_with_libraries(gateway: Server, mosaic: Target, pace: Pace) -> str:
         contestants: dict[str, Contestant] = {"gateway": partial(_load, gateway, cutouts, pace)}
         for each in LIBRARIES:
             contestants[each.title] = partial(
-                measure_library, each, mosaic, size_px, seconds=pace.library_s
+                measure_library, each, mosaic, size_px, seconds=pace.libraries_s
             )
         rates = _alternate(f"{size_px} px", contestants, pace)
         own = rates.pop("gateway")

@@ -70,20 +70,22 @@ class LocalStore:
         self._files.clear()
 
     def _keep(self, path: str, file: LocalFile) -> None:
-        replaced = self._files.pop(path, None)
+        """Keep a file open; one that goes is closed when the last request lets go of it."""
         self._files[path] = file
-        if replaced is None and len(self._files) > self._open_files:
-            _, replaced = self._files.popitem(last=False)
-        if replaced is not None:  # closed, and so unmapped, when the last request lets go of it
-            self._mapped_now -= replaced.mapped_bytes
+        if len(self._files) > self._open_files:
+            self._files.popitem(last=False)
 
     def limit_mapped(self, file: LocalFile) -> None:
         """Count what a file has mapped; beyond the limit let go of the longest unused file's."""
         self._mapped_now += file.newly_mapped()
+        if self._mapped_now <= self._mapped_bytes:
+            return
+        # files that were closed meanwhile are still in the count
+        kept = [f for f in self._files.values() if f.mapped_bytes] or [file]
+        self._mapped_now = sum(f.mapped_bytes for f in kept)
         if self._mapped_now > self._mapped_bytes:
-            oldest = next((f for f in self._files.values() if f.mapped_bytes), file)
-            self._mapped_now -= oldest.mapped_bytes
-            oldest.release_pages()
+            self._mapped_now -= kept[0].mapped_bytes
+            kept[0].release_pages()
 
     def _open(self, path: str, status: os.stat_result) -> LocalFile:
         if stat.S_ISDIR(status.st_mode):

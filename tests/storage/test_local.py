@@ -233,3 +233,19 @@ async def test_a_root_that_is_a_link(tmp_path: Path):
     assert bytes(await (await store.open("image.fits")).peek(0, 9)) == b"image"
     with pytest.raises(IsFolder):
         await store.open("")
+
+
+async def test_files_that_were_closed_do_not_use_up_what_may_stay_mapped(tmp_path: Path):
+    """What is read of a file after another took its place does not count for ever."""
+    size = 2**20
+    write(tmp_path, {str(n): bytes(size) for n in range(60)})
+    store = make_store(tmp_path, mapped_bytes=3 * size, open_files=1)
+    block = Block(start=0, row_bytes=16, row_stride=size // 2, n_rows=2)
+    before = await store.open("0")
+    for n in range(1, 60):
+        stored = await store.open(str(n))
+        await stored.read(block)
+        await before.read(block)
+
+        assert stored._file.mapped_bytes > 0
+        before = stored

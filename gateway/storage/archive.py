@@ -18,6 +18,7 @@ from fsspec.utils import get_protocol
 from gateway.config import CollectionSettings, ConfigurationError, LimitSettings, Settings
 from gateway.core.box import BoxRule
 from gateway.core.errors import NotFound
+from gateway.storage.fsspec_engine import FsspecEngine
 from gateway.storage.local import LocalStore
 from gateway.storage.remote import RemoteStore
 from gateway.storage.store import Store
@@ -142,4 +143,4 @@ def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
             mapped_bytes=limits.mapped_bytes,
             open_files=limits.open_files,
         )
-    return RemoteStore(filesystem, root, limits.storage_timeout_s)
+    return RemoteStore(FsspecEngine(filesystem, root, limits.storage_timeout_s))

@@ -30,6 +30,8 @@ class ObjectInfo:
     """Differs whenever the bytes may differ: an ETag, or time, size and inode."""
     modified: float | None
     """Time of the last change, in seconds since 1970 (UTC), if known."""
+    etag: str | None = None
+    """What reads can be pinned to: the ETag as the storage writes it, if it gives any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""The Engine protocol: one remote storage, asked for single things and nothing more.
+
+What is read, in which parts and how many at once, is decided above it; what is tried again, beside
+it. An engine answers truly or raises one of our errors: it is where those of its library end.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from gateway.storage.store import Buffer, Entry, ObjectInfo
+
+ABSENT = "There is no such file or folder."
+FOLDER = "This is a folder; end its URL with a slash to list it."
+UNREADABLE = "The storage could not be read; try again later."
+TOO_SLOW = "The storage did not answer in time; try again later."
+SHORT = "The storage did not answer with the bytes that were asked for."
+NO_LENGTH = "The storage does not tell how long the file is."
+
+
+class Engine(Protocol):
+    """The objects below one place of a storage, named by keys without a leading slash."""
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Describe the present version of an object.
+
+        Raises
+        ------
+        NotFound
+            The storage says that there is no such object; `IsFolder` if it is a folder.
+        StorageUnavailable, StorageTimeout
+            The storage could not say.
+        """
+
+    async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
+        """Read the bytes from `start` up to, not including, `stop` by one request.
+
+        Parameters
+        ----------
+        key : str
+            The object.
+        start, stop : int
+            Within the object: 0 <= start < stop <= version.size.
+        version : ObjectInfo
+            What `head` said. No byte of another version is given.
+
+        Returns
+        -------
+        bytes-like
+            Exactly ``stop - start`` bytes.
+
+        Raises
+        ------
+        SourceChanged
+            The object is not that version any more, or is gone.
+        ShortRead, StorageUnavailable, StorageTimeout
+            The storage failed, or gave something else.
+        """
+
+    def entries(self, key: str) -> AsyncIterator[Entry]:
+        """List a folder, a page at a time, in no particular order; `key` is empty for the root.
+
+        Raises
+        ------
+        NotFound
+            There is no such folder.
+        StorageUnavailable, StorageTimeout
+            The storage could not say.
+        """
+
+    async def probe(self) -> None:
+        """Make sure that the storage answers.
+
+        Raises
+        ------
+        NotFound, StorageUnavailable, StorageTimeout
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,147 @@
+"""An Engine on any fsspec filesystem; those that are not asynchronous run in threads."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from aiohttp import ClientError
+from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.http import HTTPFileSystem
+from fsspec.spec import AbstractFileSystem
+
+from gateway.core.errors import (
+    GatewayError,
+    IsFolder,
+    NotFound,
+    ShortRead,
+    StorageTimeout,
+    StorageUnavailable,
+)
+from gateway.storage.engine import ABSENT, FOLDER, NO_LENGTH, SHORT, TOO_SLOW, UNREADABLE
+from gateway.storage.store import Buffer, Entry, ObjectInfo
+
+_ABSENT_STATUS = (404, 410)  # what HTTP says of an object that is not there
+
+
+class FsspecEngine:
+    """The objects below a path of an fsspec filesystem.
+
+    Parameters
+    ----------
+    filesystem : AbstractFileSystem
+        An asynchronous one must have been made with ``asynchronous=True``.
+    root : str
+        The path, as the filesystem spells it.
+    timeout_s : float
+        How long one request to the storage may take.
+    """
+
+    def __init__(self, filesystem: AbstractFileSystem, root: str, timeout_s: float) -> None:
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+        self._timeout_s = timeout_s
+        self._over_http = isinstance(filesystem, HTTPFileSystem)
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Describe the present version of an object."""
+        found = await self._call("info", self._path(key))
+        if found.get("type") == "directory":
+            raise IsFolder(FOLDER)
+        return _describe(found)
+
+    async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:  # noqa: ARG002
+        """Read bytes; that they are of the version is not known."""
+        data: bytes = await self._call("cat_file", self._path(key), start=start, end=stop)
+        # a server that ignores Range answers with the whole object: every pixel would be shifted
+        if len(data) != stop - start:
+            raise ShortRead(SHORT)
+        return data
+
+    async def entries(self, key: str) -> AsyncIterator[Entry]:
+        """List a folder."""
+        path = self._path(key).rstrip("/")
+        for found in await self._call("ls", path, detail=True):
+            name = found["name"].rstrip("/").rpartition("/")[2]
+            if self._over_http:  # links of a page: also to other orders of it, and upwards
+                name = unquote(name.partition("?")[0])
+            if name not in {"", ".", ".."} and found["name"].strip("/") != path.strip("/"):
+                is_folder = found.get("type") == "directory"
+                size = None if is_folder else found.get("size")
+                yield Entry(name, is_folder, size, _modified(found))
+
+    async def probe(self) -> None:
+        """Make sure that the root can be listed."""
+        await self._call("ls", self._root or "/", detail=False)
+
+    async def close(self) -> None:
+        """Close the connections of an asynchronous filesystem."""
+        session = getattr(self._filesystem, "_session", None)
+        close = getattr(session, "close", None)
+        if isinstance(self._filesystem, AsyncFileSystem) and close is not None:
+            await close()
+
+    def _path(self, key: str) -> str:
+        # a key with "?" or an encoded ".." in it would lead to another place as part of a URL
+        return f"{self._root}/{quote(key) if self._over_http else key}"
+
+    async def _call(self, method: str, *args: Any, **options: Any) -> Any:
+        """Call a method of the filesystem, within the time, with its errors translated."""
+        with _translated():
+            async with asyncio.timeout(self._timeout_s):
+                if isinstance(self._filesystem, AsyncFileSystem):
+                    return await getattr(self._filesystem, f"_{method}")(*args, **options)
+                call: Callable[..., Any] = getattr(self._filesystem, method)
+                return await asyncio.to_thread(call, *args, **options)
+
+
+def _describe(found: dict[str, Any]) -> ObjectInfo:
+    size = found.get("size")
+    if size is None:
+        raise StorageUnavailable(NO_LENGTH)
+    modified = _modified(found)
+    version = found.get("ETag") or found.get("etag") or found.get("version_id") or modified
+    return ObjectInfo(int(size), f"{version}-{size}", modified)
+
+
+def _modified(found: dict[str, Any]) -> float | None:
+    """Read the time of the last change, in whichever way a filesystem tells it."""
+    for name in ("LastModified", "Last-Modified", "last_modified", "mtime", "updated", "created"):
+        value = found.get(name)
+        if isinstance(value, datetime):
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+        if isinstance(value, str):
+            try:
+                return parsedate_to_datetime(value).timestamp()
+            except ValueError:
+                continue
+    return None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Translate a filesystem's errors: only its "no such object" is an absent file.
+
+    Filesystems raise what their libraries raise; a 503 over HTTP is no OSError.
+    """
+    try:
+        yield
+    except GatewayError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        # over HTTP, fsspec calls absent all that could not be asked for
+        cause = error.__cause__
+        if isinstance(cause, ClientError) and getattr(cause, "status", None) not in _ABSENT_STATUS:
+            raise StorageUnavailable(UNREADABLE) from error
+        raise NotFound(ABSENT) from error
+    except IsADirectoryError as error:
+        raise IsFolder(FOLDER) from error
+    except TimeoutError as error:
+        raise StorageTimeout(TOO_SLOW) from error
+    except Exception as error:
+        raise StorageUnavailable(UNREADABLE) from error

@@ -97,18 +97,20 @@ class FakeStore:
             raise IsFolder("This is a folder; end its URL with a slash to list it.")
         raise NotFound("There is no such file.")
 
-    async def entries(self, key: str) -> AsyncIterator[Entry]:
+    async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder."""
         self._fail()
         folder = f"{key}/" if key else ""
         below = {n.removeprefix(folder): o for n, o in self.objects.items() if n.startswith(folder)}
         if not below:
             raise NotFound("There is no such folder.")
-        for name in {name.partition("/")[0] for name in below}:
-            if name in below:
-                yield Entry(name, is_folder=False, size=below[name].info.size, modified=MODIFIED)
+        marks = {name.partition("/")[0] + "/" * ("/" in name) for name in below}
+        for mark in sorted(mark for mark in marks if mark > after):
+            if mark in below:
+                size = below[mark].info.size
+                yield Entry(mark, is_folder=False, size=size, modified=MODIFIED)
             else:
-                yield Entry(name, is_folder=True, size=None, modified=None)
+                yield Entry(mark[:-1], is_folder=True, size=None, modified=None)
 
     async def probe(self) -> None:
         """Fail, if that was told."""

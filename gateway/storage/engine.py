@@ -56,8 +56,15 @@ class Engine(Protocol):
             The storage failed, or gave something else.
         """
 
-    def entries(self, key: str) -> AsyncIterator[Entry]:
-        """List a folder, a page at a time, in no particular order; `key` is empty for the root.
+    def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
+        """List a folder in the order of the entries' marks, a page at a time.
+
+        Parameters
+        ----------
+        key : str
+            The folder; empty for the root.
+        after : str
+            The mark behind which the listing begins; empty for all of it.
 
         Raises
         ------

@@ -61,17 +61,14 @@ class FsspecEngine:
             raise ShortRead(SHORT)
         return data
 
-    async def entries(self, key: str) -> AsyncIterator[Entry]:
-        """List a folder."""
+    async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
+        """List a folder; filesystems give all of it at once."""
         path = self._path(key).rstrip("/")
-        for found in await self._call("ls", path, detail=True):
-            name = found["name"].rstrip("/").rpartition("/")[2]
-            if self._over_http:  # links of a page: also to other orders of it, and upwards
-                name = unquote(name.partition("?")[0])
-            if name not in {"", ".", ".."} and found["name"].strip("/") != path.strip("/"):
-                is_folder = found.get("type") == "directory"
-                size = None if is_folder else found.get("size")
-                yield Entry(name, is_folder, size, _modified(found))
+        found = await self._call("ls", path, detail=True)
+        listed = (self._entry(each) for each in found if each["name"].strip("/") != path.strip("/"))
+        for entry in sorted(listed, key=lambda entry: entry.mark):
+            if entry.mark > after and entry.name not in {"", ".", ".."}:
+                yield entry
 
     async def probe(self) -> None:
         """Make sure that the root can be listed."""
@@ -83,6 +80,13 @@ class FsspecEngine:
         close = getattr(session, "close", None)
         if isinstance(self._filesystem, AsyncFileSystem) and close is not None:
             await close()
+
+    def _entry(self, found: dict[str, Any]) -> Entry:
+        name = found["name"].rstrip("/").rpartition("/")[2]
+        if self._over_http:  # links of a page: also to other orders of it, and upwards
+            name = unquote(name.partition("?")[0])
+        is_folder = found.get("type") == "directory"
+        return Entry(name, is_folder, None if is_folder else found.get("size"), _modified(found))
 
     def _path(self, key: str) -> str:
         # a key with "?" or an encoded ".." in it would lead to another place as part of a URL

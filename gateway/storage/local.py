@@ -10,11 +10,14 @@ from pathlib import Path
 
 from gateway.core.errors import IsFolder, NotFound, StorageUnavailable
 from gateway.core.ranges import Block
+from gateway.core.shortlist import Shortlist
 from gateway.storage.local_file import LocalFile
 from gateway.storage.store import Buffer, Entry, new_buffer
 
 _stat = os.stat  # a Path costs more than the call
 _MAX_ROWS = 1024  # that are copied in the event loop: about a millisecond
+_MARKS_AT_ONCE = 32 * 1024  # of a folder; it is read again for the next ones
+_ENTRIES_AT_ONCE = 1000  # that are asked for their size and time
 
 
 class LocalStore:
@@ -54,11 +57,17 @@ class LocalStore:
             self._files.move_to_end(path)
         return LocalObject(file, self)
 
-    async def entries(self, key: str) -> AsyncIterator[Entry]:
+    async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder."""
         path = f"{self._root}/{key}".rstrip("/") or "/"
-        for entry in await asyncio.to_thread(self._scan, path):
-            yield entry
+        marks: list[str] | None = None
+        while marks is None or len(marks) == _MARKS_AT_ONCE:
+            marks = await asyncio.to_thread(self._scan, path, after)
+            for start in range(0, len(marks), _ENTRIES_AT_ONCE):
+                batch = marks[start : start + _ENTRIES_AT_ONCE]
+                for entry in await asyncio.to_thread(self._describe, path, batch):
+                    yield entry
+            after = marks[-1] if marks else ""
 
     async def probe(self) -> None:
         """Make sure that the folder can be read."""
@@ -105,27 +114,37 @@ class LocalStore:
     def _holds(self, real: str) -> bool:
         return os.path.commonpath((self._root, real)) == self._root
 
-    def _scan(self, path: str) -> list[Entry]:
+    def _scan(self, path: str, after: str) -> list[str]:
+        """Give the next marks of a folder: a folder of any size is listed in bounded memory."""
+        marks = Shortlist[str](_MARKS_AT_ONCE)
         with _TRANSLATED:
             if not self._follow_symlinks and not self._holds(os.path.realpath(path)):
                 raise NotFound("There is no such folder.")
             with os.scandir(path) as found:
-                return [entry for item in found if (entry := self._entry(item)) is not None]
+                for item in found:
+                    if (mark := _mark(item)) > after:
+                        marks.add(mark)
+        return marks.items()
 
-    def _entry(self, item: os.DirEntry[str]) -> Entry | None:
-        """Describe a line of a folder; None for what would not be served."""
+    def _describe(self, folder: str, marks: list[str]) -> list[Entry]:
+        """Describe lines of a folder, but for those that would not be served."""
+        return [e for mark in marks if (e := self._entry(folder, mark.rstrip("/"))) is not None]
+
+    def _entry(self, folder: str, name: str) -> Entry | None:
+        path = f"{folder}/{name}"
         try:
-            item.name.encode()
-            leaves = item.is_symlink() and not self._holds(os.path.realpath(item.path))
-            if leaves and not self._follow_symlinks:
-                return None
-            status = item.stat()
+            name.encode()
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                if not self._follow_symlinks and not self._holds(os.path.realpath(path)):
+                    return None
+                status = _stat(path)
         except (OSError, UnicodeEncodeError):  # a dangling link, or a name that no URL can hold
             return None
         if stat.S_ISDIR(status.st_mode):
-            return Entry(item.name, is_folder=True, size=None, modified=status.st_mtime)
+            return Entry(name, is_folder=True, size=None, modified=status.st_mtime)
         if stat.S_ISREG(status.st_mode):
-            return Entry(item.name, is_folder=False, size=status.st_size, modified=status.st_mtime)
+            return Entry(name, is_folder=False, size=status.st_size, modified=status.st_mtime)
         return None
 
 
@@ -170,6 +189,13 @@ class LocalObject:
         self.reads += 1
         self.bytes_read += block.size
         self._store.limit_mapped(self._file)
+
+
+def _mark(item: os.DirEntry[str]) -> str:
+    try:
+        return f"{item.name}/" if item.is_dir() else item.name
+    except OSError:  # a link that leads round in a circle
+        return item.name
 
 
 class _Translation:

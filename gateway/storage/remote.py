@@ -31,9 +31,9 @@ class RemoteStore:
         """Ask for the present version of an object."""
         return RemoteObject(self._engine, key, await self._engine.head(key))
 
-    def entries(self, key: str) -> AsyncIterator[Entry]:
+    def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder."""
-        return self._engine.entries(key)
+        return self._engine.entries(key, after)
 
     async def probe(self) -> None:
         """Make sure that the storage answers."""

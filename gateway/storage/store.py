@@ -46,6 +46,14 @@ class Entry:
     modified: float | None
     """Time of the last change, in seconds since 1970 (UTC), if known."""
 
+    @property
+    def mark(self) -> str:
+        """Its name, with a slash if it is a folder: what listings are ordered by.
+
+        Object stores list in the order of keys, and a folder's keys begin with this.
+        """
+        return f"{self.name}/" if self.is_folder else self.name
+
 
 class StoredObject(Protocol):
     """One version of one object, open for reading by one request."""
@@ -114,8 +122,15 @@ class Store(Protocol):
             The storage could not say.
         """
 
-    def entries(self, key: str) -> AsyncIterator[Entry]:
-        """List a folder, in no particular order; `key` is empty for the root.
+    def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
+        """List a folder in the order of the entries' marks, as lazily as the storage can.
+
+        Parameters
+        ----------
+        key : str
+            The folder; empty for the root.
+        after : str
+            The mark behind which the listing begins; empty for all of it.
 
         Raises
         ------

@@ -134,6 +134,15 @@ class StoreContract:
         assert root["image.fits"].size in {None, len(CONTENT)}
         assert inner == {"inner.bin", ODD_NAME}
 
+    async def test_entries_are_in_order(self, store: Store):
+        """A listing is in the order of marks, and can begin behind any mark, listed or not."""
+        marks = [entry.mark async for entry in store.entries("")]
+        assert marks == ["empty.fits", "folder/", "image.fits"]
+
+        for after in ("", "a", "empty.fits", "folder", "folder/", "g", "image.fits", "z"):
+            behind = [entry.mark async for entry in store.entries("", after)]
+            assert behind == [mark for mark in marks if mark > after]
+
     async def test_an_absent_folder_has_no_listing(self, store: Store):
         """The listing of a folder that is not there is `NotFound`, not an empty one."""
         with pytest.raises(NotFound):

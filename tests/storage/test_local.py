@@ -249,3 +249,26 @@ async def test_files_that_were_closed_do_not_use_up_what_may_stay_mapped(tmp_pat
 
         assert stored._file.mapped_bytes > 0
         before = stored
+
+
+async def test_a_folder_of_any_size_is_listed(tmp_path: Path):
+    """A folder that is listed in several goes is listed whole, once, and in order."""
+    wanted = sorted(f"{n}.fits" for n in range(2**15 + 2**10))
+    for name in wanted:
+        os.mknod(tmp_path / name)
+
+    assert [entry.name async for entry in make_store(tmp_path).entries("")] == wanted
+
+
+async def test_what_comes_and_goes_does_not_end_a_listing(tmp_path: Path):
+    """A file that vanishes between its name and its size is left out; links in a circle, too."""
+    write(tmp_path, {f"{n}.fits": b"" for n in range(1500)})
+    (tmp_path / "circle").symlink_to("circle")
+    listing = make_store(tmp_path).entries("")
+    first = [await anext(listing) for _ in range(3)]
+    (tmp_path / "999.fits").unlink()
+    rest = [entry.name async for entry in listing]
+
+    assert [entry.name for entry in first] == ["0.fits", "1.fits", "10.fits"]
+    assert len(rest) == 1500 - 3 - 1
+    assert {"999.fits", "circle"}.isdisjoint(rest)

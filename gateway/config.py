@@ -99,6 +99,8 @@ class LimitSettings(_Table):
     """Largest number of HDUs in one file."""
     max_ranges: int = Field(default=32, ge=1, le=1024)
     """Largest number of ranges in one Range header; more are answered with the whole file."""
+    page_entries: int = Field(default=1000, ge=1, le=10_000)
+    """Lines of a page of a folder's listing, and the largest limit of one."""
     chunk_bytes: int = Field(default=_MIB, ge=4 * _KIB, le=256 * _MIB)
     """How much is read, deflated and sent at a time, in bytes."""
     max_band_bytes: int = Field(default=256 * _MIB, ge=_MIB)

@@ -3,14 +3,17 @@
 The core decides, storage fetches, the web answers; here they meet.
 """
 
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.config import Settings
 from gateway.core.errors import CorruptFits, NotFound, TooLarge
+from gateway.core.folder_query import FolderQuery, matches
 from gateway.core.plan import CutoutPlan, Unpacked, plan_cutout, plan_whole
 from gateway.core.query import CutoutQuery
+from gateway.listing import Page, read_page
 from gateway.reading import bands_of, read_chunks, read_now
 from gateway.storage.archive import Archive, Collection, open_archive
 from gateway.storage.gzipped import GzippedObject
@@ -123,29 +126,28 @@ class Service:
         """
         return read_chunks(answer.plan, answer.stored, start, stop, self._limits)
 
-    async def entries(self, segments: tuple[str, ...]) -> tuple[list[Entry], dict[str, str]]:
-        """List a folder; collections below it are folders in it.
-
-        Returns
-        -------
-        entries : list of Entry
-        titles : dict of str to str
-            Of the folders that are collections, or lead to them.
+    async def read_page(self, segments: tuple[str, ...], query: FolderQuery) -> Page:
+        """Read a page of a folder.
 
         Raises
         ------
         NotFound, StorageUnavailable, StorageTimeout
         """
-        titles = self.archive.below(segments)
-        folders = {name: Entry(name, is_folder=True, size=None, modified=None) for name in titles}
-        try:
-            collection, key = self.archive.resolve(segments)
-            found = [entry async for entry in collection.store.entries(key)]
-        except NotFound:
-            if not folders:
-                raise
-            found = []
-        return [*folders.values(), *(e for e in found if e.name not in folders)], titles
+        length = query.limit or self._limits.page_entries
+        return await read_page(self._list(segments, query.mark), query, length)
+
+    async def entries(
+        self, segments: tuple[str, ...], query: FolderQuery
+    ) -> AsyncGenerator[Entry, None]:
+        """Give those entries of a folder that match, all of them, in the order of their marks.
+
+        Raises
+        ------
+        NotFound, StorageUnavailable, StorageTimeout
+        """
+        async for entry in self._list(segments, query.mark):
+            if matches(entry.name, query.name):
+                yield entry
 
     async def probe(self) -> None:
         """Make sure that every storage can be reached.
@@ -160,6 +162,24 @@ class Service:
     async def close(self) -> None:
         """Close all stores."""
         await self.archive.close()
+
+    async def _list(self, segments: tuple[str, ...], after: str) -> AsyncIterator[Entry]:
+        """List a folder behind a mark; collections below it are folders in it."""
+        names = self.archive.below(segments)
+        folders = [Entry(name, is_folder=True, size=None, modified=None) for name in names]
+        waiting = deque(sorted((e for e in folders if e.mark > after), key=lambda e: e.mark))
+        try:
+            collection, key = self.archive.resolve(segments)
+            async for entry in collection.store.entries(key, after):
+                while waiting and waiting[0].mark < entry.mark:
+                    yield waiting.popleft()
+                if entry.name not in names:
+                    yield entry
+        except NotFound:
+            if not names:
+                raise
+        for entry in waiting:
+            yield entry
 
     def _check(self, plan: CutoutPlan, known: Known, max_bytes: int) -> None:
         """Refuse what is too large, and what the file announces but does not hold."""

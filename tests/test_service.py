@@ -19,6 +19,7 @@ from gateway.core.errors import (
     StorageUnavailable,
     TooLarge,
 )
+from gateway.core.folder_query import FolderQuery
 from gateway.core.query import parse_query, split_query
 from gateway.service import Answer, Service, open_service
 from gateway.storage.archive import Archive, Collection
@@ -53,6 +54,11 @@ async def read(service: Service, answer: Answer) -> bytes:
     """Read a whole answer."""
     chunks = service.read_chunks(answer, 0, answer.plan.size)
     return b"".join([bytes(chunk) async for chunk in chunks])
+
+
+async def listed(service: Service, *segments: str, **query) -> list[str]:
+    """Give the marks of a folder's entries, in order."""
+    return [entry.mark async for entry in service.entries(segments, FolderQuery(**query))]
 
 
 def data_of(file: bytes, shape: tuple[int, int]) -> np.ndarray:
@@ -166,18 +172,27 @@ async def test_folders_and_collections_are_listed_together():
     """A listing has what the storage has and the collections below; absent ones are not found."""
     store = FakeStore({"a.fits": FakeObject(FILE), "deep/b.fits": FakeObject(FILE)})
     service = make_service(store, title="Everything")
-    entries, _ = await service.entries(("ibe", "data"))
-    above, titles = await service.entries(("ibe",))
 
-    assert {(entry.name, entry.is_folder) for entry in entries} == {
-        ("a.fits", False),
-        ("deep", True),
-    }
-    assert ([entry.name for entry in above], titles) == (["data"], {"data": "Everything"})
-    with pytest.raises(NotFound):
-        await service.entries(("ibe", "data", "missing"))
-    with pytest.raises(NotFound):
-        await service.entries(("elsewhere",))
+    assert await listed(service, "ibe", "data") == ["a.fits", "deep/"]
+    assert await listed(service, "ibe") == ["data/"]
+    for missing in (("ibe", "data", "missing"), ("elsewhere",)):
+        with pytest.raises(NotFound):
+            await listed(service, *missing)
+
+
+async def test_a_collection_stands_among_the_folders_of_another():
+    """Collections are merged into a listing in its order, once, also behind a page."""
+    store = FakeStore({name: FakeObject(FILE) for name in ("a", "b/1", "c", "d/2")})
+    service = make_service(store)
+    collections = service.archive.collections
+    for name in ("b", "cc", "e"):
+        settings = CollectionSettings(path=f"/ibe/data/{name}", url="memory://x")
+        collections |= {settings.path: Collection(settings, FakeStore({}), BoxRule.EXACT)}
+    service.archive = Archive(collections)
+
+    assert await listed(service, "ibe", "data") == ["a", "b/", "c", "cc/", "d/", "e/"]
+    assert await listed(service, "ibe", "data", after=(0, "c")) == ["cc/", "d/", "e/"]
+    assert await listed(service, "ibe", "data", name="C") == ["c", "cc/"]
 
 
 async def test_a_failing_store_is_not_an_empty_folder():
@@ -187,7 +202,7 @@ async def test_a_failing_store_is_not_an_empty_folder():
     await service.probe()
     store.failure = StorageUnavailable("The storage could not be read; try again later.")
 
-    for attempt in (service.entries(("ibe", "data")), service.probe(), plan(service)):
+    for attempt in (listed(service, "ibe", "data"), service.probe(), plan(service)):
         with pytest.raises(StorageUnavailable):
             await attempt
     await service.close()

@@ -2,7 +2,7 @@
 
 import re
 from asyncio import to_thread
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from hashlib import blake2b
 from time import perf_counter
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from gateway.config import LimitSettings
 from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound
+from gateway.core.folder_query import parse_folder_query
 from gateway.core.query import CutoutQuery, parse_query, split_query
 from gateway.service import Service, Source
 from gateway.storage.archive import parse_path
@@ -23,8 +24,16 @@ from gateway.web.conditional import (
     http_date,
 )
 from gateway.web.gzip import DEFLATER
-from gateway.web.listing import render_folder, render_landing
+from gateway.web.listing import (
+    JSON,
+    render_folder,
+    render_folder_json,
+    render_landing,
+    stream_folder_json,
+    wants_json,
+)
 from gateway.web.pages import HTML, content_security_policy
+from gateway.web.streaming import send
 from gateway.web.trace import TRACE
 
 # Raise it when equal queries of equal files give other bytes.
@@ -33,7 +42,6 @@ ENCODER_VERSION = 1
 _FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
 _PACKED_ENDING = re.compile(r"\.(gz|fz)$", re.IGNORECASE)
 _FITS, _GZIP = "application/fits", "application/gzip"
-_LARGE_FOLDER = 1000  # entries; a page of more is made in a thread
 
 
 class Handlers:
@@ -44,12 +52,13 @@ class Handlers:
     service : Service
         Finds, plans and reads.
     limits : LimitSettings
-        How many ranges are answered, and into which chunks an answer is cut.
+        How many ranges and entries are answered, and into which chunks an answer is cut.
     """
 
     def __init__(self, service: Service, limits: LimitSettings) -> None:
         self._service = service
         self._sender = Sender(service, limits.max_ranges)
+        self._max_entries = limits.page_entries
         # what the bytes of a cutout depend on beside the file and the question
         chunks = f"{limits.chunk_bytes},{limits.inline_bytes}"
         self._encoder = f"{ENCODER_VERSION},{DEFLATER},{chunks}"
@@ -113,17 +122,24 @@ class Handlers:
 
     async def _get_folder(
         self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
-    ) -> web.Response:
-        if parameters:
-            raise BadParameter(
-                next(iter(parameters)), "a folder takes no parameters; cut a FITS image in it."
-            )
-        entries, titles = await self._service.entries(segments)
+    ) -> web.StreamResponse:
+        query = parse_folder_query(parameters, self._max_entries)
+        titles = self._service.archive.below(segments)
         path = f"/{'/'.join(segments)}/"
-        accept = request.headers.get(hdrs.ACCEPT, "")
-        if len(entries) > _LARGE_FOLDER:
-            return _page(*await to_thread(render_folder, path, entries, accept, titles))
-        return _page(*render_folder(path, entries, accept, titles))
+        if not wants_json(request.headers.get(hdrs.ACCEPT, "")):
+            page = await self._service.read_page(segments, query)
+            return _page(await to_thread(render_folder, path, page, titles), HTML)
+        if query.limit is not None or not query.is_stored_order:
+            page = await self._service.read_page(segments, query)
+            return _page(await to_thread(render_folder_json, path, page, titles), JSON)
+        entries = self._service.entries(segments, query)
+        chunks = stream_folder_json(path, entries, titles)
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: JSON, hdrs.VARY: hdrs.ACCEPT})
+        if request.method == hdrs.METH_HEAD:
+            async with aclosing(chunks):
+                await anext(chunks)  # a folder that is not there is told here, too
+            return response
+        return await send(request, response, chunks)
 
     async def _get_file(
         self, request: web.Request, source: Source, resolve_s: float

@@ -7,11 +7,14 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from gateway.config import CollectionSettings, Settings
+from gateway.core.errors import StorageUnavailable
 from gateway.web.app import build_app
-from tests.stores import FakeObject
+from tests.stores import FakeObject, FakeStore
 from tests.web.conftest import Connect
 from tests.web.small_archive import (
     CUT,
@@ -26,6 +29,7 @@ from tests.web.small_archive import (
     get_raw,
 )
 
+AS_JSON = {"Accept": "application/json"}
 NO_OVERLAP = f"{IMAGE}?center=-500,50px&size=10px"
 
 
@@ -158,6 +162,11 @@ async def test_an_empty_file_is_a_file(connect: Connect):
         (f"{ROOT}/folder/?{CUT}", "center"),
         (f"{ROOT}/?gzip=1", "gzip"),
         ("/ibe/?x=1", "x"),
+        (f"{ROOT}/?sort=colour", "sort"),
+        (f"{ROOT}/?limit=0", "limit"),
+        (f"{ROOT}/?limit=1001", "limit"),
+        (f"{ROOT}/?sort=size&after=a.fits", "after"),
+        (f"{ROOT}/?name=a&name=b", "name"),
     ],
 )
 async def test_a_bad_parameter_is_named(connect: Connect, path: str, named: str):
@@ -222,17 +231,86 @@ async def test_folders_are_listed_for_people_and_programs(connect: Connect):
     assert page.content_type == "text/html"
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert 'href="./a.fits"' in await page.text()
-    assert [e["name"] for e in (await listing.json())["entries"]] == ["folder", "a.fits"]
+    assert [e["name"] for e in (await listing.json())["entries"]] == ["a.fits", "folder"]
     assert (await above.json())["entries"][0]["title"] == "The X archive"
     assert {r.headers["Vary"] for r in (page, listing, above)} == {"Accept"}
 
 
-async def test_a_large_folder_is_listed(connect: Connect):
-    """A folder of many entries is listed whole."""
-    client = await connect({f"{n}.fits": FakeObject(b"x") for n in range(1500)})
-    response = await client.get(f"{ROOT}/", headers={"Accept": "application/json"})
+def many_files(n_files: int = 1500) -> dict[str, FakeObject]:
+    """Make files of which each is longer than the one before."""
+    return {f"{n:04}.fits": FakeObject(bytes(n + 1)) for n in range(n_files)}
 
-    assert len((await response.json())["entries"]) == 1500
+
+async def test_a_program_gets_all_of_a_large_folder(connect: Connect):
+    """Without a limit, JSON has every entry, in the order of names."""
+    client = await connect(many_files())
+    listing = await client.get(f"{ROOT}/", headers=AS_JSON)
+    some = await client.get(f"{ROOT}/?name=1*5.f", headers=AS_JSON)
+    head = await client.head(f"{ROOT}/", headers=AS_JSON)
+
+    names = [entry["name"] for entry in (await listing.json())["entries"]]
+    assert names == sorted(many_files())
+    wanted = [name for name in names if "1" in name and "5.f" in name[name.index("1") :]]
+    assert [entry["name"] for entry in (await some.json())["entries"]] == wanted
+    assert (head.status, head.content_type) == (200, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("", sorted(many_files())),
+        ("name", sorted(many_files())),
+        ("-name", sorted(many_files(), reverse=True)),
+        ("size", sorted(many_files())),
+        ("-size", sorted(many_files(), reverse=True)),
+        ("-modified", sorted(many_files(), reverse=True)),
+    ],
+)
+async def test_pages_follow_each_other(connect: Connect, sort: str, expected: list[str]):
+    """Who follows `next` sees each entry once, in the order that was asked for."""
+    client = await connect(many_files())
+    url, names = URL(f"/ibe/data/x/?sort={sort}&limit=600"), []
+    while True:
+        page = await (await client.get(url, headers=AS_JSON)).json()
+        names.append([entry["name"] for entry in page["entries"]])
+        if page["next"] is None:
+            break
+        url = url.join(URL(page["next"], encoded=True))
+
+    assert [len(page) for page in names] == [600, 600, 300]
+    assert [name for page in names for name in page] == expected
+
+
+async def test_a_browser_gets_a_page_of_a_large_folder(connect: Connect):
+    """A page has as many lines as the settings say, and leads to the next."""
+    client = await connect(many_files(), limits={"page_entries": 100})
+    first = await (await client.get(f"{ROOT}/")).text()
+    second = await (await client.get(f"{ROOT}/?after=0099.fits")).text()
+
+    assert (first.count('href="./0'), second.count('href="./0')) == (100, 100)
+    assert 'href="?after=0099.fits"' in first
+    assert 'href="./0100.fits"' in second
+
+
+async def test_a_listing_that_fails_in_the_middle_is_broken_off(connect: Connect):
+    """Half a listing is never taken for a whole one; one that fails at once is an error."""
+
+    class Failing(FakeStore):
+        """Fails before it comes to an entry."""
+
+        async def entries(self, key, after=""):
+            """List a folder up to that entry."""
+            async for entry in super().entries(key, after):
+                if entry.name == "1000.fits":
+                    raise StorageUnavailable("The storage could not be read; try again later.")
+                yield entry
+
+    client = await connect(Failing(many_files()))
+    with pytest.raises(ClientPayloadError):
+        await (await client.get(f"{ROOT}/", headers=AS_JSON)).read()
+    page = await client.get(f"{ROOT}/?after=0999.fits", headers=AS_JSON)
+
+    assert page.status == 502
 
 
 async def test_the_landing_page_shows_what_is_served(connect: Connect):

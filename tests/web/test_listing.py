@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlsplit
@@ -12,14 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.folder_query import Column, FolderQuery
+from gateway.listing import Page
 from gateway.storage.store import Entry
-from gateway.web.listing import render_folder, render_landing
+from gateway.web.listing import (
+    render_folder,
+    render_folder_json,
+    render_landing,
+    stream_folder_json,
+    wants_json,
+)
 from gateway.web.pages import content_security_policy, human_size
 from gateway.web.problems import Problem, render_problem
 
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 JSON = "application/json"
 FOLDER = "/ibe/data/two mass/"
+HEADINGS = {"Name", "Size", "Modified (UTC)"}
 MODIFIED = 1729859114.6  # 2024-10-25T12:25:14.6Z
 COLLECTIONS = {"/ibe/data/twomass": "Two Micron <All> Sky Survey", "/ibe/data/wise": ""}
 
@@ -72,18 +82,37 @@ def follow(path: str, href: str) -> str:
     return unquote(target.path)
 
 
+def whole(*entries: Entry, **query) -> Page:
+    """Make a page that shows all there is."""
+    return Page(list(entries), FolderQuery(**query), None)
+
+
+def show(*entries: Entry, path: str = FOLDER) -> bytes:
+    """Show all entries of a folder."""
+    return render_folder(path, whole(*entries))
+
+
 def listed(*entries: Entry) -> list[str]:
-    """Give the names of a listing, in order."""
-    body, _ = render_folder(FOLDER, entries, JSON)
-    return [entry["name"] for entry in json.loads(body)["entries"]]
+    """Give the names that a page lists, in order."""
+    texts = [text for href, text in Links(show(*entries)).found if href.startswith("./")]
+    return [text.removesuffix("/") for text in texts if "?" not in text and text not in HEADINGS]
 
 
-def test_folder_as_json():
-    """A program gets name, type, size in bytes, time in UTC and link of each entry."""
-    body, content_type = render_folder(FOLDER, [file("a 1.fits"), folder("s019")], JSON)
+async def stream(*entries: Entry) -> list[bytes]:
+    """Give the parts of a listing that is streamed."""
 
-    assert content_type == JSON
-    assert json.loads(body) == {
+    async def give():
+        for entry in entries:
+            yield entry
+
+    return [part async for part in stream_folder_json(FOLDER, give())]
+
+
+async def test_folder_as_json():
+    """A program gets name, type, size, time in UTC and link of each entry, whole or streamed."""
+    entries = folder("s019"), file("a 1.fits")
+
+    assert json.loads(b"".join(await stream(*entries))) == {
         "path": FOLDER,
         "entries": [
             {"name": "s019", "type": "folder", "size": None, "modified": None, "href": "./s019/"},
@@ -95,14 +124,27 @@ def test_folder_as_json():
                 "href": "./a%201.fits",
             },
         ],
+        "next": None,
     }
+    assert json.loads(render_folder_json(FOLDER, whole(*entries))) == json.loads(
+        b"".join(await stream(*entries))
+    )
+
+
+@pytest.mark.parametrize("n_entries", [0, 1, 254, 255, 256, 257, 1000])
+async def test_a_large_folder_is_told_in_parts(n_entries):
+    """However many entries there are, the parts are one JSON text, with a line for each."""
+    parts = await stream(*(file(f"{n}.fits") for n in range(n_entries)))
+
+    assert len(json.loads(b"".join(parts))["entries"]) == n_entries
+    assert b"".join(parts).count(b"\n") == n_entries + 2
+    assert len(parts) == 1 + (n_entries + 1) // 256
 
 
 def test_folder_as_page():
     """A browser gets a readable size with the exact one as its title, and the time in UTC."""
-    body, content_type = render_folder(FOLDER, [file("a.fits")], BROWSER)
+    body = show(file("a.fits"))
 
-    assert content_type == "text/html; charset=utf-8"
     assert b'<td title="2,880 bytes">2.88 kB</td>' in body
     assert b'<time datetime="2024-10-25T12:25:14Z">2024-10-25 12:25</time>' in body
     assert b"1 file, 2.88 kB" in body
@@ -111,13 +153,13 @@ def test_folder_as_page():
 @pytest.mark.parametrize("accept", ["", "*/*", "text/html;q=0.5, application/json;q=0.4"])
 def test_page_unless_json_is_preferred(accept):
     """Who does not prefer JSON gets a page."""
-    assert render_folder(FOLDER, [], accept)[1].startswith("text/html")
+    assert not wants_json(accept)
     assert render_landing(COLLECTIONS, "http://localhost", accept)[1].startswith("text/html")
 
 
 def test_empty_folder():
     """A folder without entries says so, and has no example of a cutout."""
-    body, _ = render_folder(FOLDER, [], BROWSER)
+    body = show()
 
     assert b"Nothing is stored in this folder." in body
     assert b"center=" not in body
@@ -151,8 +193,8 @@ def test_links_lead_to_their_entries(name, is_folder):
     """Whatever a name holds, its link asks for it and shows it, on the page and in JSON."""
     entry = folder(name) if is_folder else file(name)
     slash = "/" * is_folder
-    page, _ = render_folder(FOLDER, [entry], BROWSER)
-    data, _ = render_folder(FOLDER, [entry], JSON)
+    page = show(entry)
+    data = render_folder_json(FOLDER, whole(entry))
     href, text = Links(page).found[-1]
 
     assert json.loads(data)["entries"][0]["href"] == href
@@ -173,7 +215,7 @@ def test_links_lead_to_their_entries(name, is_folder):
 )
 def test_links_are_relative_and_safe_in_a_shell(name, href):
     """A link never is taken for a scheme, keeps bytes that are not UTF-8, and needs no quotes."""
-    page, _ = render_folder(FOLDER, [file(name)], BROWSER)
+    page = show(file(name))
 
     assert Links(page).found[-1][0] == href
     assert shlex.quote(href) == href
@@ -182,8 +224,7 @@ def test_links_are_relative_and_safe_in_a_shell(name, href):
 def test_path_leads_upwards():
     """Home, each ancestor and the parent are links that lead there."""
     path = "/ibe/data/a#1/image/"
-    page, _ = render_folder(path, [], BROWSER)
-    links = Links(page).found
+    links = [link for link in Links(show(path=path)).found if link[1] not in HEADINGS]
 
     assert [text for _, text in links] == ["Home", "ibe", "data", "a#1", "../"]
     targets = ["/", "/ibe/", "/ibe/data/", "/ibe/data/a#1/", "/ibe/data/a#1/"]
@@ -193,8 +234,8 @@ def test_path_leads_upwards():
 def test_example_of_a_cutout():
     """The first FITS image of a folder, compressed or not, is the example of a cutout."""
     entries = [file("a.txt"), folder("b.fits"), file("d.fits"), file("c 1.fits.fz")]
-    page, _ = render_folder(FOLDER, entries, BROWSER)
-    examples = [link for link in Links(page).found if "?" in link[0]]
+    page = show(*entries)
+    examples = [link for link in Links(page).found if "center" in link[0]]
 
     query = "?center=100,100px&size=100px"
     assert examples == [("./c%201.fits.fz" + query, "c 1.fits.fz" + query)]
@@ -204,11 +245,79 @@ def test_collections_have_titles():
     """A collection in a listing has its title, escaped; other folders have none."""
     entries = [folder("twomass"), folder("wise")]
     titles = {"twomass": "Two <Micron>", "wise": ""}
-    page, _ = render_folder("/ibe/data/", entries, BROWSER, titles)
-    data, _ = render_folder("/ibe/data/", entries, JSON, titles)
+    page = render_folder("/ibe/data/", whole(*entries), titles)
+    data = render_folder_json("/ibe/data/", whole(*entries), titles)
 
     assert re.findall(b"<span>(.*?)</span>", page) == [b"Two &lt;Micron&gt;"]
     assert [entry.get("title") for entry in json.loads(data)["entries"]] == ["Two <Micron>", None]
+
+
+def test_a_page_of_a_large_folder_leads_to_the_others():
+    """A page has a link to the first and to the next one, which keep the filter and the order."""
+    query = FolderQuery(name="a*", column=Column.SIZE, descending=True, after=(9.0, "a9"))
+    following = replace(query, after=(2880.0, "a 1.fits"))
+    page = render_folder(FOLDER, Page([file("a 1.fits")], query, following))
+    links = {text: href for href, text in Links(page).found}
+
+    assert links["First page"] == "?name=a%2A&sort=-size"
+    assert links["Next page"] == "?name=a%2A&sort=-size&after=2880%2Fa+1.fits"
+    assert b"The next 1 of many entries" in page
+
+
+def test_the_last_page_leads_back():
+    """Behind the last page there is none."""
+    page = render_folder(FOLDER, Page([file("z.fits")], FolderQuery(after=(0, "y")), None))
+    links = {text: href for href, text in Links(page).found}
+
+    assert links["First page"] == "./"
+    assert "Next page" not in links
+    assert b"The last 1 of many entries" in page
+
+
+def test_a_column_sorts():
+    """A column's heading sorts by it, the one that is sorted by turns the order round."""
+    page = render_folder(FOLDER, whole(file("a"), column=Column.SIZE, name="w1"))
+    links = {text: href for href, text in Links(page).found}
+
+    assert links["Name"] == "?name=w1"
+    assert links["Size"] == "?name=w1&sort=-size"
+    assert links["Modified (UTC)"] == "?name=w1&sort=modified"
+    assert page.count(b" aria-sort=") == 1
+    assert b'<th scope="col" aria-sort="ascending"><a href="?name=w1&amp;sort=-size">' in page
+
+
+def test_an_order_that_is_wanted_is_kept():
+    """Who sorts gets that order, without folders first."""
+    page = render_folder(FOLDER, whole(file("b"), folder("a"), file("c"), descending=True))
+
+    assert [h for h, _ in Links(page).found if h.startswith("./") and h != "./"] == [
+        "./b",
+        "./a/",
+        "./c",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        (whole(file("a")), False),
+        (whole(*(file(str(n)) for n in range(11))), True),
+        (whole(name="<w1>"), True),
+        (Page([file("a")], FolderQuery(), FolderQuery(after=(0, "a"))), True),
+    ],
+    ids=["few entries", "many", "filtered", "paged"],
+)
+def test_many_entries_can_be_filtered(page, shown):
+    """A folder of more than a few entries has a form for a part of a name, which it keeps."""
+    body = render_folder(FOLDER, page)
+
+    assert (b'<input type="search" name="name"' in body) is shown
+    assert (b'value="&lt;w1&gt;"' in body) is bool(page.query.name)
+
+
+def test_nothing_matches():
+    """A filter that leaves nothing is told from an empty folder."""
+    assert b"Nothing here matches." in render_folder(FOLDER, whole(name="w1"))
 
 
 def test_landing_as_json():
@@ -265,7 +374,7 @@ def test_landing_shows_commands_that_can_be_pasted():
 @pytest.mark.parametrize(
     "page",
     [
-        render_folder(FOLDER, [file("a.fits")], BROWSER)[0],
+        show(file("a.fits")),
         render_landing(COLLECTIONS, "https://archive.example", BROWSER)[0],
         render_problem(Problem(404, "Not Found", "There is no such file.", "1"), BROWSER)[0],
     ],

@@ -102,9 +102,8 @@ def test_a_worker_that_is_killed_is_replaced(archive: Path):
 
         assert received < LARGE
         assert gateway.get("/ibe/data/a.fits") == FILE
-        while len(after := gateway.workers) < 2:
+        while len(gateway.workers - before) < 2:
             gateway.get("/healthz")
-        assert not after & before
 
 
 def test_an_error_in_the_configuration_names_its_line(tmp_path: Path):

@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from gateway.config import ConfigurationError, Settings, load_settings, settings_for_source
 from gateway.core.errors import GatewayError
-from gateway.core.query import parse_query
 from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
 from gateway.export import export_cutout
 from gateway.service import open_service
@@ -63,10 +60,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     command.set_defaults(run=_demo)
 
     command = commands.add_parser("cutout", help="cut without a server")
-    command.add_argument("source", metavar="SOURCE", help="a FITS file: a path or an fsspec URL")
+    command.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a FITS file: a path, an fsspec URL, or its URL at a gateway",
+    )
     command.add_argument("--center", required=True, help="x,y[unit], as in a URL")
     command.add_argument("--size", required=True, help="x[,y][unit], as in a URL")
-    command.add_argument("--box", choices=("exact", "ibe"), default="exact", help="the pixel rule")
+    command.add_argument(
+        "--box", choices=("exact", "ibe"), help="the pixel rule (default: exact; a gateway's own)"
+    )
     command.add_argument(
         "-o",
         "--output",
@@ -142,9 +145,8 @@ def _invite(url: str) -> str:
 
 
 def _cutout(options: argparse.Namespace) -> int:
-    query = parse_query({"center": options.center, "size": options.size})
-    console = Console(stderr=True)
-    asyncio.run(export_cutout(options.source, query, options.box, options.output, console))
+    where = options.source, options.center, options.size
+    asyncio.run(export_cutout(*where, box=options.box, output=options.output))
     return 0
 
 

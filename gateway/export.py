@@ -2,83 +2,91 @@
 
 import os
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
-import aiofiles
-import aiofiles.os
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from gateway.config import load_settings
-from gateway.core.query import CutoutQuery
-from gateway.service import Answer, Service, open_service
+from gateway.cutter import Box, Cutout, Cutter
 from gateway.storage.store import Buffer
 from gateway.web.gzip import deflate_chunks
 
-_ROOT = "/ibe/data"
-
 
 async def export_cutout(
-    source: str, query: CutoutQuery, box: str, output: str | None, console: Console
+    source: str, center: str, size: str, *, box: Box | None, output: str | None
 ) -> None:
     """Cut a file and write the cutout.
 
     Parameters
     ----------
     source : str
-        A path, or an fsspec URL.
-    query : CutoutQuery
-        What to cut.
-    box : str
-        The rule for the pixels: ``exact`` or ``ibe``.
+        A path, an fsspec URL, or the URL of a file at a gateway.
+    center, size : str
+        What to cut, as in a URL.
+    box : "exact", "ibe" or None
+        The rule for the pixels.
     output : str or None
         Where to write; a dash is standard output. A file is only there when it is complete.
-    console : Console
-        Where progress is shown.
 
     Raises
     ------
     GatewayError, ConfigurationError, OSError
     """
-    folder, _, name = source.rpartition("/")
-    collection = {"path": _ROOT, "url": folder or ".", "box": box, "follow_symlinks": True}
-    service = open_service(load_settings(None, {"collections": [collection]}))
-    try:
-        found = await service.open((*_ROOT[1:].split("/"), name))
-        answer = await service.plan_cutout(found, query)
-        target = output or f"cutout_{name.removesuffix('.gz').removesuffix('.fz')}"
-        chunks = _watch(service, answer, console)
+    name = source.rpartition("/")[2]
+    console = Console(stderr=True)
+    target = output or f"cutout_{name.removesuffix('.gz').removesuffix('.fz')}"
+    async with Cutter(box) as cutter:
+        cut = await cutter.open(source)
+        cutout = await cut(center, size)
+        watched = Cutout(cutout.size, _watch(cutout, console))
         if target == "-":
-            async for chunk in chunks:
-                sys.stdout.buffer.write(chunk)
+            await _copy(watched.chunks, sys.stdout.buffer)
             return
-        await _write(target, deflate_chunks(chunks) if target.endswith(".gz") else chunks)
-        console.print(f"{target}: {answer.plan.size} bytes of FITS", highlight=False)
-    finally:
-        await service.close()
+        n_bytes = await save(watched, Path(target))
+    console.print(f"{target}: {n_bytes} bytes", highlight=False)
 
 
-async def _watch(
-    service: Service, answer: Answer, console: Console
-) -> AsyncGenerator[Buffer, None]:
-    """Read an answer, and show how far it is."""
+async def save(cutout: Cutout, path: Path) -> int:
+    """Write a cutout, gzipped if the name ends in ``.gz``; give the length of the file.
+
+    Raises
+    ------
+    GatewayError, OSError
+    """
+    chunks = deflate_chunks(cutout.chunks) if path.suffix == ".gz" else cutout.chunks
+    with whole_file(path) as file:
+        await _copy(chunks, file)
+        return file.tell()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write it under another name, and rename it when all is there."""
+    partial = path.with_name(f"{path.name}.part{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+async def _copy(chunks: AsyncGenerator[Buffer, None], file: BinaryIO) -> None:
+    """Write in the event loop: a write costs 0.1 ms, and the hops to a thread another 0.7."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            file.write(chunk)
+
+
+async def _watch(cutout: Cutout, console: Console) -> AsyncGenerator[Buffer, None]:
+    """Read a cutout, and show how far it is."""
     columns = (TextColumn("cutting"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("cutting", total=answer.plan.size)
-        async for chunk in service.read_chunks(answer, 0, answer.plan.size):
+        task = progress.add_task("cutting", total=cutout.size)
+        async for chunk in cutout.chunks:
             yield chunk
             progress.advance(task, len(chunk))
-
-
-async def _write(target: str, chunks: AsyncGenerator[Buffer, None]) -> None:
-    """Write under another name, and rename when all is there."""
-    partial = f"{target}.part{os.getpid()}"
-    try:
-        async with aiofiles.open(partial, "wb") as file, aclosing(chunks):
-            async for chunk in chunks:
-                await file.write(chunk)
-        await aiofiles.os.replace(partial, target)
-    except BaseException:
-        await aiofiles.os.unlink(partial)
-        raise

@@ -66,12 +66,13 @@ async def test_curl_saves_the_first_cutout(address, tmp_path):
         assert hdus[0].shape == (200, 200)
 
 
-async def test_the_python_example_opens_a_cutout(address, tmp_path):
-    """The README's Python program prints the HDUs of the cutout."""
-    (program,) = blocks("python")
-    output = await run(sys.executable, "-c", program.replace(WRITTEN_FOR, address), cwd=tmp_path)
+@pytest.mark.parametrize("program", blocks("python"), ids=["gateway", "astropy"])
+async def test_the_python_examples_open_cutouts(address, tmp_path, program):
+    """Each of the README's Python programs prints the shape of its cutouts, without a warning."""
+    program = program.replace(WRITTEN_FOR, address)
+    output = await run(sys.executable, "-W", "error", "-c", program, cwd=tmp_path)
 
-    assert "(200, 200)" in output
+    assert output.count("(200, 200)") == program.count("hdus.info()") + program.count("print(")
 
 
 async def test_the_command_cuts_without_a_server(demo_archive, tmp_path):

@@ -23,7 +23,8 @@ from gateway.storage.local import LocalStore
 from gateway.storage.remote import RemoteStore
 from gateway.storage.store import Store
 
-_FORBIDDEN = ("", ".", "..")
+_FORBIDDEN = frozenset({"", ".", ".."})
+_FORBIDDEN_CHARACTERS = frozenset("/\\\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ class Archive:
         self.collections = dict(sorted(collections.items()))
         self._by_segments = {tuple(path[1:].split("/")): c for path, c in collections.items()}
 
+    def find(self, segments: tuple[str, ...]) -> tuple[Collection, str] | None:
+        """Find the collection with the longest prefix of a path, and the key below it."""
+        for length in range(len(segments), 0, -1):
+            collection = self._by_segments.get(segments[:length])
+            if collection is not None:
+                return collection, "/".join(segments[length:])
+        return None
+
     def resolve(self, segments: tuple[str, ...]) -> tuple[Collection, str]:
         """Find the collection with the longest prefix of a path, and the key below it.
 
@@ -61,11 +70,10 @@ class Archive:
         NotFound
             No collection holds the path.
         """
-        for length in range(len(segments), 0, -1):
-            collection = self._by_segments.get(segments[:length])
-            if collection is not None:
-                return collection, "/".join(segments[length:])
-        raise NotFound("There is no such file or folder here.")
+        found = self.find(segments)
+        if found is None:
+            raise NotFound("There is no such file or folder here.")
+        return found
 
     def below(self, segments: tuple[str, ...]) -> dict[str, str]:
         """Name the folders that lead to collections, with the titles of those that are one.
@@ -105,7 +113,7 @@ def parse_path(path: str) -> tuple[str, ...]:
         except UnicodeDecodeError as error:
             raise NotFound("There is no such file or folder here.") from error
     inner = segments if segments[-1] else segments[:-1]
-    if any(s in _FORBIDDEN or "/" in s or "\0" in s or "\\" in s for s in inner):
+    if not (_FORBIDDEN.isdisjoint(inner) and _FORBIDDEN_CHARACTERS.isdisjoint("".join(inner))):
         raise NotFound("There is no such file or folder here.")
     return tuple(segments)
 

@@ -2,7 +2,7 @@
 
 import re
 from asyncio import to_thread
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from hashlib import blake2b
 from time import perf_counter
 from urllib.parse import quote
@@ -98,10 +98,11 @@ class Handlers:
 
     async def get_path(self, request: web.Request) -> web.StreamResponse:
         """Answer a folder, a file, or a cutout of a file."""
-        segments = parse_path(request.rel_url.raw_path)
-        with suppress(NotFound):
-            request[TRACE].collection, _ = self._service.archive.resolve(segments)
-        parameters = split_query(request.rel_url.raw_query_string)
+        url = request.rel_url
+        segments = parse_path(url.raw_path)
+        if found := self._service.archive.find(segments):
+            request[TRACE].collection = found[0]
+        parameters = split_query(url.raw_query_string)
         if not segments[-1]:
             return await self._get_folder(request, segments[:-1], parameters)
         started = perf_counter()
@@ -159,7 +160,7 @@ class Handlers:
         self, request: web.Request, source: Source, query: CutoutQuery, resolve_s: float
     ) -> web.StreamResponse:
         gzipped = _is_gzipped(source, query)
-        asked = f"{query.center}{query.size}{gzipped}{source.collection.rule}"
+        asked = f"{query.center} {query.size} {gzipped} {source.collection.rule} "
         validators = _validators(source, asked + self._encoder)
         headers = _headers(source, validators)
         if _is_known(request, validators):

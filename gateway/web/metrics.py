@@ -1,10 +1,10 @@
 """Metrics: what Prometheus is told of one process."""
 
-from aiohttp import hdrs, web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from collections.abc import Sequence
 
-from gateway.web.trace import Trace
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from gateway.web.journal import Record
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -26,36 +26,22 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._series: dict[tuple[str, int], tuple[Counter, Counter, Counter, Counter, Histogram]]
-        self._series = {}
 
-    def count(self, response: web.StreamResponse, trace: Trace, seconds: float) -> None:
-        """Count a request that was answered."""
-        key = trace.collection_path, response.status
-        series = self._series.get(key)
-        if series is None:  # looking labels up costs more than counting
-            collection, status = key
-            series = self._series[key] = (
-                self._requests.labels(collection, status),
-                self._sent.labels(collection),
-                self._reads.labels(collection),
-                self._read_bytes.labels(collection),
-                self._seconds.labels(collection),
-            )
-        requests, sent, reads, read_bytes, histogram = series
-        requests.inc()
-        sent.inc(trace.body_bytes(response))
-        histogram.observe(seconds)
-        if trace.answer is not None:
-            reads.inc(trace.answer.stored.reads)
-            read_bytes.inc(trace.answer.stored.bytes_read)
-        if trace.broken is not None:
-            self._broken.labels(trace.collection_path).inc()
+    def count(self, records: Sequence[Record]) -> None:
+        """Count requests that were answered."""
+        for record in records:
+            collection = record.collection
+            self._requests.labels(collection, record.status).inc()
+            self._sent.labels(collection).inc(record.body_bytes)
+            self._reads.labels(collection).inc(record.reads)
+            self._read_bytes.labels(collection).inc(record.read_bytes)
+            self._seconds.labels(collection).observe(record.seconds)
+            if record.broken:
+                self._broken.labels(collection).inc()
 
-    async def get(self, _: web.Request) -> web.Response:
-        """Answer with all counts."""
-        body = generate_latest(self._registry)
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+    def render(self) -> bytes:
+        """Give all counts in Prometheus' text format."""
+        return generate_latest(self._registry)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         names = ("collection", *labels)

@@ -9,12 +9,12 @@ from aiohttp import ClientConnectionResetError, hdrs, web
 
 from gateway.config import Settings
 from gateway.core.errors import ArchiveError, GatewayError, Overloaded, StorageTimeout
-from gateway.web.access_log import AccessLog
 from gateway.web.conditional import PreconditionFailed, RangeNotSatisfiable, content_range
-from gateway.web.metrics import Metrics
+from gateway.web.deadlines import Deadlines
+from gateway.web.journal import Journal
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.problems import Problem, describe_error, render_problem
-from gateway.web.trace import TRACE, Trace, Tracer
+from gateway.web.trace import Trace, Tracer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -23,10 +23,6 @@ _ALLOWED = f"{hdrs.METH_GET}, {hdrs.METH_HEAD}, {hdrs.METH_OPTIONS}"
 _METHODS = frozenset(_ALLOWED.split(", "))
 _UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})  # an operator asks in trouble, too
 _REFUSALS = GatewayError, web.HTTPException, PreconditionFailed, RangeNotSatisfiable
-_EXPOSED = (
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
-    "Server-Timing, X-Request-ID"
-)
 
 
 class Gate:
@@ -36,48 +32,53 @@ class Gate:
     ----------
     settings : Settings
         Limits, and how errors are told.
-    metrics : Metrics
-        Counts.
-    log : AccessLog
-        Gets a line for each request.
+    handler : callable
+        Answers the requests that are let in.
+    journal : Journal
+        Is told of all of them.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, log: AccessLog) -> None:
+    def __init__(self, settings: Settings, handler: Handler, journal: Journal) -> None:
         self._server = settings.server
         self._limits = settings.limits
-        self._metrics = metrics
-        self._log = log
+        self._handler = handler
+        self._journal = journal
         self._tracer = Tracer()
+        self._deadlines = Deadlines(settings.limits.request_timeout_s)
         self._admitted = 0
 
-    async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, whatever happens."""
         started = perf_counter()
         trace = self._tracer.begin(request)
         try:
-            response = await self._admit(request, handler)
+            response = await self._admit(request)
         except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer
             self._report(error, trace)
             response = trace.broken or self._refuse(request, trace, error)
-        seconds = perf_counter() - started
-        self._metrics.count(response, trace, seconds)
-        self._log.write(request, response, trace, seconds)
+        if not response.prepared:
+            trace.mark(response)
+        self._journal.note(request, response, trace, perf_counter() - started)
         return response
 
-    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _admit(self, request: web.Request) -> web.StreamResponse:
         if request.method not in _METHODS:
             raise web.HTTPMethodNotAllowed(request.method, _METHODS)
-        if request.path in _UNGUARDED:
-            return await handler(request)
+        if request.rel_url.raw_path in _UNGUARDED:
+            return await self._handler(request)
         if self._admitted >= self._limits.max_requests:
             raise Overloaded("The gateway has as much to do as it can; try again in a moment.")
+        task = request.task
         self._admitted += 1
+        self._deadlines.begin(task)
         try:
-            async with asyncio.timeout(self._limits.request_timeout_s):
-                return await handler(request)
-        except TimeoutError as error:
-            raise StorageTimeout("The request took too long; ask for less at once.") from error
+            return await self._handler(request)
+        except asyncio.CancelledError as error:
+            if self._deadlines.end(task):
+                raise StorageTimeout("The request took too long; ask for less at once.") from error
+            raise
         finally:
+            self._deadlines.end(task)
             self._admitted -= 1
 
     def _refuse(self, request: web.Request, trace: Trace, error: Exception) -> web.Response:
@@ -114,14 +115,3 @@ class Gate:
             _LOG.warning("request %s %s: %s%s", trace.request_id, what, error, cause)
         elif not isinstance(error, _REFUSALS):
             _LOG.error("request %s %s", trace.request_id, what, exc_info=error)
-
-
-async def add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add what all answers have, also those that fail: the id, and CORS where it is allowed."""
-    trace = request.get(TRACE)
-    if trace is None:  # aiohttp refused the request itself
-        return
-    response.headers["X-Request-ID"] = trace.request_id
-    if trace.collection is not None and trace.collection.settings.cors:
-        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED

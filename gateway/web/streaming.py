@@ -36,6 +36,7 @@ async def send(
     owed, trace = response.content_length, request[TRACE]
     async with aclosing(chunks):
         chunk = await anext(chunks, b"")
+        trace.mark(response)
         await response.prepare(request)
         try:
             while chunk:

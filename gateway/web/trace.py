@@ -10,6 +10,10 @@ from aiohttp import hdrs, web
 from gateway.service import Answer
 from gateway.storage.archive import Collection
 
+_EXPOSED = (
+    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
+    "Server-Timing, X-Request-ID"
+)
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -35,10 +39,12 @@ class Trace:
             return self.sent_bytes
         return self.sent_bytes or response.content_length or 0
 
-    @property
-    def collection_path(self) -> str:
-        """The path of the collection; empty if the request leads to none."""
-        return self.collection.path if self.collection else ""
+    def mark(self, response: web.StreamResponse) -> None:
+        """Add what all answers have, also those that fail: the id, and CORS where it is allowed."""
+        response.headers["X-Request-ID"] = self.request_id
+        if self.collection is not None and self.collection.settings.cors:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
 
 
 TRACE = web.RequestKey("trace", Trace)

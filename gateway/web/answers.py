@@ -7,7 +7,8 @@ no byte ranges: where its bytes lie is only known when all are made.
 from collections.abc import AsyncGenerator
 from time import perf_counter
 
-from aiohttp import hdrs, web
+from aiohttp import BytesPayload, hdrs, web
+from aiohttp.abc import AbstractStreamWriter
 
 from gateway.core.ranges import ByteRange
 from gateway.service import Answer, Service
@@ -24,6 +25,18 @@ from gateway.web.gzip import deflate, deflate_chunks
 from gateway.web.streaming import send
 
 Headers = dict[str, str]
+
+
+class _Apart(BytesPayload):
+    """A body that leaves behind its head, by one call of the system, and not joined to it first.
+
+    To join them would copy all of the body: a tenth of the time of a plain cutout of 200 px.
+    """
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send the head and the body."""
+        writer.send_headers()
+        await super().write(writer)
 
 
 class Sender:
@@ -115,7 +128,7 @@ class Sender:
                 answer.timings["read"] = perf_counter() - started
         headers["Server-Timing"] = server_timing(answer)
         if data is not None:
-            return web.Response(status=status, body=data, headers=headers)
+            return web.Response(status=status, body=_Apart(data), headers=headers)
         response = web.StreamResponse(status=status, headers=headers)
         if request.method == hdrs.METH_HEAD:
             return response

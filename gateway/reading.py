@@ -26,7 +26,7 @@ def read_now(plan: CutoutPlan, stored: StoredObject, start: int, stop: int) -> m
         match piece:
             case Literal(data):
                 target[:] = data[first:last]
-            case Stored(planes):
+            case Stored(planes=planes):
                 if not _copy_now(planes, first, last, stored, target):
                     return None
             case Unpacked():
@@ -92,7 +92,7 @@ async def _read_pieces(
         match piece:
             case Literal(data):
                 yield data[first:last]
-            case Stored(planes):
+            case Stored(planes=planes):
                 for block, skip, take in planes.blocks(first, last):
                     async for rows in _read_rows(block, skip, take, stored, limits.chunk_bytes):
                         yield rows

@@ -64,7 +64,7 @@ def place(
         raise ValueError("a query on the sky needs coordinates")
     else:
         placements = _place_on_sky(parent, query, rule, coordinates)
-    if not any(isinstance(placement, Section) for placement in placements.values()):
+    if Section not in map(type, placements.values()):
         raise NoOverlap(_NO_OVERLAP)
     return placements
 

@@ -40,11 +40,8 @@ class Stored:
     """Bytes that are copied from the parent."""
 
     planes: Planes
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        return self.planes.size
+    size: int
+    """Number of bytes."""
 
     @property
     def stop(self) -> int:
@@ -91,10 +88,11 @@ class CutoutPlan:
         for piece in self.pieces:
             if offset >= stop:
                 return
-            first, last = max(start - offset, 0), min(stop - offset, piece.size)
+            size = piece.size
+            first, last = max(start - offset, 0), min(stop - offset, size)
             if first < last:
                 yield piece, first, last
-            offset += piece.size
+            offset += size
 
 
 def plan_cutout(
@@ -134,37 +132,39 @@ def plan_cutout(
 
 def plan_whole(size: int) -> CutoutPlan:
     """Plan the answer that is the file itself."""
-    return CutoutPlan((Stored(Planes.run(0, size)),) if size else (), size)
+    return CutoutPlan((Stored(Planes.run(0, size), size),) if size else (), size)
 
 
-def _plan_copy(hdu: Hdu, header: Header) -> Iterator[Piece]:
-    yield Literal(header.to_bytes())
+def _plan_copy(hdu: Hdu, header: Header) -> list[Piece]:
+    head = Literal(header.to_bytes())
     data = hdu.data_range
-    if data.size:
-        yield Stored(Planes.run(data.start, data.stop))
-        yield from _padding(data.size, b" " if hdu.xtension == "TABLE" else b"\0")
+    if not data.size:
+        return [head]
+    stored = Stored(Planes.run(data.start, data.stop), data.size)
+    return [head, stored, *_padding(data.size, b" " if hdu.xtension == "TABLE" else b"\0")]
 
 
-def _plan_image(image: Image, placement: Placement) -> Iterator[Piece]:
+def _plan_image(image: Image, placement: Placement) -> list[Piece]:
+    if isinstance(placement, Section):
+        return _plan_section(image, placement)
     if placement is Uncut.LEFT_OUT:
-        if image.hdu.index == 0:
-            yield Literal(without_data(image.header).to_bytes())
-    elif isinstance(placement, Section):
-        yield from _plan_section(image, placement)
-    elif image.tiles is not None:
-        yield from _plan_section(image, Section(0, image.shape[0], 0, image.shape[1]))
-    else:
-        yield from _plan_copy(image.hdu, image.header)
+        is_first = image.hdu.index == 0
+        return [Literal(without_data(image.header).to_bytes())] if is_first else []
+    if image.tiles is not None:
+        return _plan_section(image, Section(0, image.shape[0], 0, image.shape[1]))
+    return _plan_copy(image.hdu, image.header)
 
 
-def _plan_section(image: Image, section: Section) -> Iterator[Piece]:
-    yield Literal(image.template.render(section.nx, section.ny, section.x_start, section.y_start))
+def _plan_section(image: Image, section: Section) -> list[Piece]:
+    nx, ny = section.nx, section.ny
+    head = Literal(image.template.render(nx, ny, section.x_start, section.y_start))
     planes = plan_rows(section, image.shape, image.pixel_bytes, image.hdu.data_range.start)
-    yield Stored(planes) if image.tiles is None else Unpacked(image.tiles, section, planes.size)
-    yield from _padding(planes.size, b"\0")
+    size, tiles = planes.size, image.tiles
+    pixels = Stored(planes, size) if tiles is None else Unpacked(tiles, section, size)
+    return [head, pixels, *_padding(size, b"\0")]
 
 
-def _plan_lookup(hdu: Hdu, owners: Sequence[Placement]) -> Iterator[Piece]:
+def _plan_lookup(hdu: Hdu, owners: Sequence[Placement]) -> list[Piece]:
     """Copy a lookup table, and let it follow the corner of its images."""
     sections = [owner for owner in owners if isinstance(owner, Section)]
     corners = {(section.x_start, section.y_start) for section in sections}
@@ -174,14 +174,12 @@ def _plan_lookup(hdu: Hdu, owners: Sequence[Placement]) -> Iterator[Piece]:
             "follow sections with different corners: give center and size in pixels."
         )
     if not corners:
-        if Uncut.WHOLE in owners:
-            yield from _plan_copy(hdu, hdu.header)
-        return
+        return _plan_copy(hdu, hdu.header) if Uncut.WHOLE in owners else []
     header, (x_start, y_start) = hdu.header, corners.pop()
     if x_start or y_start:
         x_step, y_step = (_table_step(header, axis) for axis in (1, 2))
         header = move_reference(header, x_start / x_step, y_start / y_step)
-    yield from _plan_copy(hdu, header)
+    return _plan_copy(hdu, header)
 
 
 def _table_step(header: Header, axis: int) -> Decimal:
@@ -192,8 +190,7 @@ def _table_step(header: Header, axis: int) -> Decimal:
     return Decimal(1)
 
 
-def _padding(size: int, fill: bytes) -> Iterator[Literal]:
+def _padding(size: int, fill: bytes) -> tuple[Literal, ...]:
     """Fill the last block of a data unit (FITS 4.0, 3.3.2, 7.2.3 and 7.3.3)."""
     missing = pad_to_block(size) - size
-    if missing:
-        yield Literal(fill * missing)
+    return (Literal(fill * missing),) if missing else ()

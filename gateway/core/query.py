@@ -29,6 +29,9 @@ class PixelPosition:
     x: float
     y: float
 
+    def __str__(self) -> str:
+        return f"{self.x!r},{self.y!r}px"
+
 
 @dataclass(frozen=True, slots=True)
 class SkyPosition:
@@ -39,6 +42,9 @@ class SkyPosition:
     dec_deg: float
     """In [-90, 90]."""
 
+    def __str__(self) -> str:
+        return f"{self.ra_deg!r},{self.dec_deg!r}deg"
+
 
 @dataclass(frozen=True, slots=True)
 class PixelSize:
@@ -47,6 +53,9 @@ class PixelSize:
     x: float
     y: float
 
+    def __str__(self) -> str:
+        return f"{self.x!r},{self.y!r}px"
+
 
 @dataclass(frozen=True, slots=True)
 class AngularSize:
@@ -54,6 +63,9 @@ class AngularSize:
 
     x_deg: float
     y_deg: float
+
+    def __str__(self) -> str:
+        return f"{self.x_deg!r},{self.y_deg!r}deg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +101,7 @@ def split_query(text: str) -> dict[str, str]:
             raise BadParameter(name, "a parameter needs a name: use center=…&size=…")
         if name in parameters:
             raise BadParameter(_shown(name), "it is given more than once; give it once.")
-        parameters[name] = _decode(_shown(name), raw_value)
+        parameters[name] = _decode(name, raw_value)
     return parameters
 
 

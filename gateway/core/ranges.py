@@ -50,11 +50,14 @@ class Block:
         return self.row_bytes * self.n_rows
 
     @property
+    def stop(self) -> int:
+        """Offset of the byte after the last row, in the file."""
+        return self.start + (self.n_rows - 1) * self.row_stride + self.row_bytes
+
+    @property
     def span(self) -> ByteRange:
         """The bytes from the first of the first row to the last of the last, gaps included."""
-        return ByteRange(
-            self.start, self.start + (self.n_rows - 1) * self.row_stride + self.row_bytes
-        )
+        return ByteRange(self.start, self.stop)
 
     def rows(self, first: int, stop: int) -> "Block":
         """Give the rows from `first` up to, not including, `stop`."""

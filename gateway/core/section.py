@@ -69,7 +69,7 @@ class Planes:
     @property
     def stop(self) -> int:
         """Offset of the byte after the last, in the file."""
-        return self.block.span.stop + (self.count - 1) * self.stride
+        return self.block.stop + (self.count - 1) * self.stride
 
     def blocks(self, start: int, stop: int) -> Iterator[tuple[Block, int, int]]:
         """Say which rows hold the packed bytes from `start` to `stop`.
@@ -82,6 +82,9 @@ class Planes:
             The wanted bytes are ``packed[skip:skip + take]`` of the block's bytes.
         """
         one = self.block
+        if start == 0 and stop == one.size:  # a whole plane, as mostly
+            yield one, 0, stop
+            return
         while start < stop:
             plane, offset = divmod(start, one.size)
             end = min(stop - plane * one.size, one.size)

@@ -57,7 +57,7 @@ class LocalFile:
         """
         if _version(os.fstat(self.descriptor)) != self._version:
             raise SourceChanged("The file changed while it was read; ask again.")
-        if block.span.stop > self.info.size:
+        if block.stop > self.info.size:
             raise ShortRead("The file ends before the bytes that were asked for.")
 
     def copy_resident(self, block: Block, target: memoryview) -> bool:
@@ -110,7 +110,7 @@ class LocalFile:
         # there is a map: no block of an empty file passes `check`
         rows = np.ndarray(shape, np.uint8, self._map, block.start, (block.row_stride, 1))
         np.copyto(np.ndarray(shape, np.uint8, target), rows)
-        touched = min(block.span.size, block.n_rows * (block.row_bytes + _FAULT_AROUND))
+        touched = min(block.stop - block.start, block.n_rows * (block.row_bytes + _FAULT_AROUND))
         self.mapped_bytes = min(self.mapped_bytes + touched, self.info.size)
 
     def _read_rows(self, block: Block, target: memoryview, flags: int) -> bool:

@@ -75,7 +75,7 @@ def read(file: bytes, planned: CutoutPlan, start: int, stop: int) -> bytes:
         match piece:
             case Literal(data):
                 found.append(data[first:last])
-            case Stored(planes):
+            case Stored(planes=planes):
                 for block, skip, take in planes.blocks(first, last):
                     rows = read_rows(file, block)
                     found.append(rows[skip : skip + take])

@@ -224,7 +224,7 @@ def test_a_plan_knows_how_far_the_parent_must_reach():
 
 def test_a_file_is_its_own_answer():
     """The plan of a whole file is one piece; that of an empty one is none."""
-    assert plan_whole(100) == CutoutPlan((Stored(Planes.run(0, 100)),), 100)
+    assert plan_whole(100) == CutoutPlan((Stored(Planes.run(0, 100), 100),), 100)
     assert plan_whole(0) == CutoutPlan((), 0)
 
 

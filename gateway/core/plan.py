@@ -15,6 +15,7 @@ from gateway.core.layout import Hdu
 from gateway.core.placement import Placement, Uncut, place
 from gateway.core.query import CutoutQuery
 from gateway.core.section import Planes, Section, plan_rows
+from gateway.core.selection import select
 from gateway.core.tiles import TiledImage
 
 
@@ -113,16 +114,20 @@ def plan_cutout(
 
     Raises
     ------
-    NoOverlap, NoUsableWcs, UnsupportedFits
+    BadParameter, NoOverlap, NoUsableWcs, UnsupportedFits
     """
-    placements = place(parent, query, rule, coordinates)
+    placements, uncut = place(parent, query, rule, coordinates), set(parent.uncut)
+    if query.hdus is not None:
+        placements, uncut = select(parent, query.hdus, placements)
     pieces: list[Piece] = []
     # an image that is not placed is left out, without a look at it: there may be hundreds
-    for index in sorted({0, *parent.uncut, *placements}):
+    for index in sorted({0, *uncut, *placements}):
         hdu, image = parent.layout.hdus[index], parent.images.get(index)
         if index in parent.lookups:
             owners = [placements.get(owner, Uncut.LEFT_OUT) for owner in parent.lookups[index]]
             pieces += _plan_lookup(hdu, owners)
+        elif image is None and index not in uncut:
+            pieces.append(Literal(without_data(hdu.header).to_bytes()))
         elif image is None:
             pieces += _plan_copy(hdu, hdu.header)
         else:

@@ -9,11 +9,15 @@ from urllib.parse import unquote_to_bytes
 from gateway.core.errors import BadParameter
 from gateway.core.units import SPELLINGS, Unit
 
-_ACCEPTED = ("center", "size", "gzip")
+PICTURE_PARAMETERS = ("stretch", "cuts", "cmap", "width")
+"""What only a picture has; it is another `format`."""
+
+_ACCEPTED = ("center", "size", "gzip", "hdu", "format")
 _SHOWN = 60  # characters of a caller's text that a message repeats
 
 _NUMBER = r"[ \t]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t]*"
 _NUMBERS = re.compile(rf"{_NUMBER}(?:,{_NUMBER})?([^0-9+.,].*)?", re.DOTALL)
+_INDEX = re.compile(r"[0-9]{1,9}")  # a longer number is no HDU's
 _UNITS = "p, px, pix, pixel(s), d, deg, degree(s), rad, radian(s), arcmin or arcsec"
 
 _FLAGS = {
@@ -76,6 +80,8 @@ class CutoutQuery:
     size: PixelSize | AngularSize
     gzip: bool | None
     """None where the query leaves it to the collection."""
+    hdus: tuple[int | str, ...] | None = None
+    """The HDUs that are wanted, by number, from 0, or by name; None for all."""
 
     @property
     def needs_sky(self) -> bool:
@@ -100,7 +106,7 @@ def split_query(text: str) -> dict[str, str]:
         if not name:
             raise BadParameter(name, "a parameter needs a name: use center=…&size=…")
         if name in parameters:
-            raise BadParameter(_shown(name), "it is given more than once; give it once.")
+            raise BadParameter(shown(name), "it is given more than once; give it once.")
         parameters[name] = _decode(name, raw_value)
     return parameters
 
@@ -114,21 +120,27 @@ def parse_query(parameters: Mapping[str, str]) -> CutoutQuery:
         A parameter is malformed, unknown or missing.
     """
     for name in parameters:
+        if name in PICTURE_PARAMETERS:
+            raise BadParameter(name, "it is for pictures; add format=png, jpeg or webp.")
         if name not in _ACCEPTED:
             raise BadParameter(
-                _shown(name), "there is no such parameter; use center, size and, if wanted, gzip."
+                shown(name),
+                "there is no such parameter; use center, size and, if wanted, gzip or hdu.",
             )
+    if parameters.get("format", "fits") != "fits":
+        raise BadParameter("format", "a cutout is fits.")
     for name, other in (("center", "size"), ("size", "center")):
         if name not in parameters:
             given = f" when {other} is given" if other in parameters else ""
             raise BadParameter(
                 name, f"it is required{given}, as in center=10.68,41.27&size=2arcmin."
             )
-    gzip = parameters.get("gzip")
+    gzip, hdus = parameters.get("gzip"), parameters.get("hdu")
     return CutoutQuery(
         parse_center(parameters["center"]),
         parse_size(parameters["size"]),
         None if gzip is None else parse_flag("gzip", gzip),
+        None if hdus is None else parse_hdus(hdus),
     )
 
 
@@ -175,6 +187,19 @@ def parse_size(text: str) -> PixelSize | AngularSize:
     return AngularSize(x_deg, y_deg)
 
 
+def parse_hdus(text: str) -> tuple[int | str, ...]:
+    """Read ``NAME,3,…``: HDUs by number, where the primary one is 0, or by name.
+
+    Raises
+    ------
+    BadParameter
+    """
+    wanted = [each.strip(" \t") for each in text.split(",")]
+    if not all(wanted):
+        raise BadParameter("hdu", "give numbers, from 0, or names of HDUs: hdu=1,FLAGS.")
+    return tuple(int(each) if _INDEX.fullmatch(each) else each for each in wanted)
+
+
 def parse_flag(name: str, text: str) -> bool:
     """Read a flag in any of its spellings, in any case.
 
@@ -185,7 +210,7 @@ def parse_flag(name: str, text: str) -> bool:
     flag = _FLAGS.get(text.strip(" \t").lower())
     if flag is None:
         raise BadParameter(
-            name, f"{_shown(text)!r} is neither true (1, on, yes, true) nor false (0, off, no)."
+            name, f"{shown(text)!r} is neither true (1, on, yes, true) nor false (0, off, no)."
         )
     return flag
 
@@ -193,12 +218,12 @@ def parse_flag(name: str, text: str) -> bool:
 def _parse_numbers(name: str, text: str, accepted: str) -> tuple[float, float | None, Unit]:
     match = _NUMBERS.fullmatch(text)
     if match is None:
-        raise BadParameter(name, f"{_shown(text)!r} is malformed; it takes {accepted}.")
+        raise BadParameter(name, f"{shown(text)!r} is malformed; it takes {accepted}.")
     spelling = (match[3] or "deg").strip(" \t")
     unit = SPELLINGS.get(spelling)
     if unit is None:
         raise BadParameter(
-            name, f"{_shown(spelling)!r} is not a unit; give one of {_UNITS} after the last number."
+            name, f"{shown(spelling)!r} is not a unit; give one of {_UNITS} after the last number."
         )
     x = float(match[1])
     y = None if match[2] is None else float(match[2])
@@ -213,8 +238,9 @@ def _decode(name: str, text: str) -> str:
     try:
         return unquote_to_bytes(text.replace("+", " ")).decode()
     except UnicodeDecodeError as error:
-        raise BadParameter(_shown(name), "it is not valid UTF-8.") from error
+        raise BadParameter(shown(name), "it is not valid UTF-8.") from error
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Give as much of a caller's text as a message repeats."""
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

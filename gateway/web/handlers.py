@@ -160,7 +160,7 @@ class Handlers:
         self, request: web.Request, source: Source, query: CutoutQuery, resolve_s: float
     ) -> web.StreamResponse:
         gzipped = _is_gzipped(source, query)
-        asked = f"{query.center} {query.size} {gzipped} {source.collection.rule} "
+        asked = f"{query.center} {query.size} {query.hdus} {gzipped} {source.collection.rule} "
         validators = _validators(source, asked + self._encoder)
         headers = _headers(source, validators)
         if _is_known(request, validators):

@@ -197,6 +197,10 @@ def test_a_query_string_that_is_no_table_is_refused(text, name, problem):
         ({"x" * 500: ""}, "x" * 60 + "…", "no such parameter"),
         ({"center": "1,2", "size": "1", "gzip": ""}, "gzip", "neither"),
         ({"center": "x" * 500, "size": "1"}, "center", "x{60}…' is malformed"),
+        ({"center": "1,2", "size": "1", "hdu": ""}, "hdu", "numbers, from 0, or names"),
+        ({"center": "1,2", "size": "1", "hdu": "1,,2"}, "hdu", "numbers, from 0, or names"),
+        ({"center": "1,2", "size": "1", "stretch": "log"}, "stretch", "add format=png"),
+        ({"center": "1,2", "size": "1", "format": "tiff"}, "format", "a cutout is fits"),
     ],
 )
 def test_a_query_with_a_missing_or_unknown_parameter_is_refused(parameters, name, problem):
@@ -222,6 +226,13 @@ def test_units_are_independent_of_each_other(center, size, needs_sky):
 def test_gzip_is_taken_where_it_is_given(text, gzip):
     """A given flag is a value, not a default."""
     assert parse_query({"center": "1,2", "size": "3", "gzip": text}).gzip is gzip
+
+
+def test_hdus_are_numbers_or_names():
+    """What has digits only is a number; blanks around it do not count."""
+    parameters = {"center": "1,2", "size": "3", "format": "fits", "hdu": "SCI, 02,1A"}
+
+    assert parse_query(parameters).hdus == ("SCI", 2, "1A")
 
 
 @given(strategies.query_texts)

@@ -111,6 +111,12 @@ class LimitSettings(_Table):
     """How much of local files a worker keeps mapped, in bytes; it is the kernel's page cache."""
     open_files: int = Field(default=256, ge=1, le=2**16)
     """Local files that a worker keeps open in each collection."""
+    pictures_at_once: int = Field(default=4, ge=1, le=256)
+    """Pictures that a worker draws at once; further ones wait for their turn."""
+    max_picture_px: int = Field(default=4 * _MIB, ge=2**16, le=2**28)
+    """Largest picture, in pixels; what would be larger is drawn smaller."""
+    max_sampled_bytes: int = Field(default=2 * _GIB, ge=_MIB)
+    """How much of an image may be read, or unpacked, for one picture, in bytes."""
     max_url_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)
     """Longest request line, in bytes."""
     max_inflated_bytes: int = Field(default=64 * _GIB, ge=2880)

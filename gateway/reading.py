@@ -125,11 +125,17 @@ async def _unpack(
         first, last = max(start - offset, 0), min(stop - offset, band.size)
         offset += band.size
         if first < last:
-            pixels = await _decode(band, stored)
+            pixels = await read_band(band, stored)
             yield pixels[first:last]
 
 
-async def _decode(band: Band, stored: StoredObject) -> bytes:
+async def read_band(band: Band, stored: StoredObject) -> bytes:
+    """Read and decode the pixels of a band of tiles.
+
+    Raises
+    ------
+    CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
+    """
     table = b"".join([bytes(await _read_range(stored, rows)) for rows in band.rows])
     tiles = locate_tiles(band, table)
     packed = await _read_ranges(stored, [tile.data for tile in tiles])

@@ -103,6 +103,23 @@ class Service:
         timings = {"layout": laid_out - started, "wcs": perf_counter() - laid_out}
         return Answer(plan, stored, timings)
 
+    async def know(self, source: Source, *, needs_sky: bool) -> tuple[Known, StoredObject]:
+        """Give what is known of a file, and the file as it is when it is unpacked.
+
+        Raises
+        ------
+        CorruptFits, UnsupportedFits, StorageUnavailable, StorageTimeout, SourceChanged
+        """
+        stored: StoredObject = source.stored
+        known = self._index.recall(source.name, stored.info.identity)
+        if known is None:
+            known = await self._index.learn(source.name, stored)
+        if known.is_gzipped:
+            stored = GzippedObject(stored, self._limits.max_inflated_bytes)
+        if needs_sky and known.coordinates is None:
+            await self._index.learn_wcs(source.name, known, stored)
+        return known, stored
+
     async def read_small(self, answer: Answer, start: int, stop: int) -> Buffer | None:
         """Read the bytes of an answer at once if they are few, else give None.
 

@@ -21,7 +21,9 @@ from gateway.core.section import Section
 from gateway.core.tile_table import Stored, TileEntry
 from gateway.core.tiles import TiledImage
 
-_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+"""By BITPIX, big-endian (FITS 4.0, 5)."""
+
 _CODECS = {Stored.GZIPPED: Codec("GZIP_1"), Stored.PLAIN: Codec("NOCOMPRESS")}
 
 # A small tile costs more than its pixels: a row of the table, a read, a call.
@@ -198,7 +200,7 @@ def decode_band(band: Band, tiles: Sequence[Tile], data: Sequence[bytes]) -> byt
     CorruptFits
         The bytes of a tile cannot be decoded.
     """
-    pixels = np.empty(_array_shape(band.pixels), _DTYPES[band.image.bitpix])
+    pixels = np.empty(_array_shape(band.pixels), DTYPES[band.image.bitpix])
     for tile, compressed in zip(tiles, data, strict=True):
         target, source = [], []
         for want, have in zip(reversed(band.pixels), reversed(tile.pixels), strict=True):
@@ -218,7 +220,7 @@ def _decode_tile(image: TiledImage, tile: Tile, data: bytes) -> NDArray[Any]:
         values = decode(codec, data, shape, "i")
         if values.itemsize > image.pixel_bytes:
             # Lossy HCOMPRESS_1 goes beyond the ends of the range, and must not wrap around there.
-            ends = np.iinfo(_DTYPES[image.bitpix])
+            ends = np.iinfo(DTYPES[image.bitpix])
             values = np.clip(values, ends.min, ends.max)
         return values
     quantization = entry.quantization if entry.stored is Stored.COMPRESSED else None

@@ -64,6 +64,11 @@ class Coordinates:
         """Give the coordinates of one of the HDUs that have them."""
         return self._wcs[index]
 
+    def find(self, index: int) -> ImageWcs | None:
+        """Give the coordinates of an HDU: its own, or those of the image that it follows."""
+        leaders = (i for i, followers in self.followers.items() if index in followers)
+        return next((self._wcs[leader] for leader in leaders), None)
+
     def near(self, query: CutoutQuery) -> list[int]:
         """Name the HDUs with coordinates that a query could overlap, and few others.
 

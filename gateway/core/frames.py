@@ -1,4 +1,4 @@
-"""Frames: from J2000 to the celestial frame of an image. No I/O.
+"""Frames: from J2000 to the celestial frame of an image, and back. No I/O.
 
 ICRS ≡ FK5 J2000 here: the frame tie of 20 mas would move boxes by a pixel against the production
 service. Other frames are converted.
@@ -19,13 +19,15 @@ from astropy.coordinates import (
     FK4NoETerms,
     Galactic,
     Supergalactic,
+    UnitSphericalRepresentation,
 )
 from astropy.time import Time
+from numpy.typing import NDArray
 
 from gateway.core.errors import NoUsableWcs
 
 Conversion = Callable[[float, float], tuple[float, float]]
-"""From J2000 right ascension and declination to another frame, in degrees."""
+"""From longitude and latitude in one frame to those in another, in degrees."""
 
 
 def conversion_from_j2000(prm: Any) -> Conversion | None:
@@ -46,12 +48,40 @@ def conversion_from_j2000(prm: Any) -> Conversion | None:
         return None
     if isinstance(frame, FK4):  # its E-terms of aberration are no rotation
         return lambda ra_deg, dec_deg: _transform(frame, ra_deg, dec_deg)
-    axes = FK5(CartesianRepresentation(np.eye(3))).transform_to(frame)
-    rotation = axes.cartesian.xyz.value
+    return _rotate(_rotation(frame))
 
-    def rotate(ra_deg: float, dec_deg: float) -> tuple[float, float]:
-        ra, dec = radians(ra_deg), radians(dec_deg)
-        x, y, z = rotation @ (cos(dec) * cos(ra), cos(dec) * sin(ra), sin(dec))
+
+def conversion_to_j2000(prm: Any) -> Conversion | None:
+    """Make the function from an image's own frame to J2000; None if they are the same.
+
+    Parameters
+    ----------
+    prm : Wcsprm
+        wcslib's description of the image.
+
+    Raises
+    ------
+    NoUsableWcs
+        The frame has no fixed place among the stars.
+    """
+    frame = _frame(prm)
+    if frame is None:
+        return None
+    if isinstance(frame, FK4):
+        return lambda lon_deg, lat_deg: _transform_back(frame, lon_deg, lat_deg)
+    return _rotate(_rotation(frame).T)
+
+
+def _rotation(frame: BaseCoordinateFrame) -> NDArray[np.float64]:
+    """Give the matrix that turns J2000 into a frame."""
+    axes = FK5(CartesianRepresentation(np.eye(3))).transform_to(frame)
+    return np.asarray(axes.cartesian.xyz.value)
+
+
+def _rotate(rotation: NDArray[np.float64]) -> Conversion:
+    def rotate(lon_deg: float, lat_deg: float) -> tuple[float, float]:
+        lon, lat = radians(lon_deg), radians(lat_deg)
+        x, y, z = rotation @ (cos(lat) * cos(lon), cos(lat) * sin(lon), sin(lat))
         return degrees(atan2(y, x)), degrees(atan2(z, hypot(x, y)))
 
     return rotate
@@ -60,6 +90,15 @@ def conversion_from_j2000(prm: Any) -> Conversion | None:
 def _transform(frame: BaseCoordinateFrame, ra_deg: float, dec_deg: float) -> tuple[float, float]:
     there = FK5(ra_deg * u.deg, dec_deg * u.deg).transform_to(frame).spherical
     return float(there.lon.deg), float(there.lat.deg)
+
+
+def _transform_back(
+    frame: BaseCoordinateFrame, lon_deg: float, lat_deg: float
+) -> tuple[float, float]:
+    # not a SkyCoord, which would keep the equinox of where it comes from
+    place = UnitSphericalRepresentation(lon_deg * u.deg, lat_deg * u.deg)
+    here = frame.realize_frame(place).transform_to(FK5()).spherical
+    return float(here.lon.deg), float(here.lat.deg)
 
 
 def _frame(prm: Any) -> BaseCoordinateFrame | None:

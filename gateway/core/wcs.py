@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import asin, cos, degrees, isfinite, nan, radians, sin, sqrt
 
 import numpy as np
@@ -16,7 +17,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from gateway.core.errors import NoUsableWcs
-from gateway.core.frames import conversion_from_j2000
+from gateway.core.frames import Conversion, conversion_from_j2000, conversion_to_j2000
 from gateway.core.header import Header, parse_value
 
 Points = NDArray[np.float64]
@@ -205,6 +206,19 @@ class ImageWcs:
         focal = self._wcs.pix2foc(pixels, 1) if self._distorted else pixels
         world = self._prm.p2s(focal, 1)["world"]
         return world if self._lng == 0 else world[:, ::-1]  # type: ignore[no-any-return]
+
+    def to_j2000(self, x: float, y: float) -> tuple[float, float] | None:
+        """Give the J2000 position of a place in FITS pixel coordinates; None if it is no sky."""
+        lon_deg, lat_deg = map(float, self.to_sky(np.array([[x, y]], np.float64))[0])
+        if not (isfinite(lon_deg) and isfinite(lat_deg)):
+            return None
+        if self._to_j2000 is not None:
+            lon_deg, lat_deg = self._to_j2000(lon_deg, lat_deg)
+        return lon_deg % 360, lat_deg
+
+    @cached_property
+    def _to_j2000(self) -> Conversion | None:
+        return conversion_to_j2000(self._prm)
 
     @np.errstate(invalid="ignore", over="ignore")  # numbers of a hostile header
     def _undistort(self, focal: Points) -> Points:

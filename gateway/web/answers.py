@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from gateway.core.ranges import ByteRange
 from gateway.service import Answer, Service
-from gateway.storage.store import Buffer
+from gateway.storage.store import Buffer, StoredObject
 from gateway.web.conditional import (
     Multipart,
     Validators,
@@ -147,6 +147,10 @@ class Sender:
 
 def server_timing(answer: Answer) -> str:
     """Say where the time went, in milliseconds, and what the storage did."""
-    steps = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in answer.timings.items()]
-    stored = answer.stored
+    return describe_timing(answer.timings, answer.stored)
+
+
+def describe_timing(timings: dict[str, float], stored: StoredObject) -> str:
+    """Write a Server-Timing header: the seconds of each step, and the work of the storage."""
+    steps = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in timings.items()]
     return ", ".join([*steps, f'storage;desc="{stored.reads} reads, {stored.bytes_read} bytes"'])

@@ -1,27 +1,30 @@
 """Handlers: thin. Parse what is asked for, ask the service, answer."""
 
-import re
 from asyncio import to_thread
 from contextlib import aclosing
-from hashlib import blake2b
 from time import perf_counter
-from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
 from gateway.config import LimitSettings
 from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound
 from gateway.core.folder_query import parse_folder_query
+from gateway.core.preview_query import asks_for_picture, parse_preview_query
 from gateway.core.query import CutoutQuery, parse_query, split_query
 from gateway.service import Service, Source
 from gateway.storage.archive import parse_path
-from gateway.web.answers import Headers, Sender
-from gateway.web.conditional import (
-    PreconditionFailed,
-    Validators,
-    Verdict,
-    evaluate,
-    http_date,
+from gateway.web.answers import Sender
+from gateway.web.entity import (
+    FITS,
+    GZIP,
+    content_type,
+    cutout_name,
+    disposition,
+    is_fits,
+    is_gzipped,
+    is_known,
+    make_validators,
+    success_headers,
 )
 from gateway.web.gzip import DEFLATER
 from gateway.web.listing import (
@@ -33,15 +36,12 @@ from gateway.web.listing import (
     wants_json,
 )
 from gateway.web.pages import HTML, content_security_policy
+from gateway.web.preview import Previews
 from gateway.web.streaming import send
 from gateway.web.trace import TRACE
 
 # Raise it when equal queries of equal files give other bytes.
 ENCODER_VERSION = 1
-
-_FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
-_PACKED_ENDING = re.compile(r"\.(gz|fz)$", re.IGNORECASE)
-_FITS, _GZIP = "application/fits", "application/gzip"
 
 
 class Handlers:
@@ -59,6 +59,7 @@ class Handlers:
         self._service = service
         self._sender = Sender(service, limits.max_ranges)
         self._max_entries = limits.page_entries
+        self._previews = Previews(service, limits)
         # what the bytes of a cutout depend on beside the file and the question
         chunks = f"{limits.chunk_bytes},{limits.inline_bytes}"
         self._encoder = f"{ENCODER_VERSION},{DEFLATER},{chunks}"
@@ -116,10 +117,19 @@ class Handlers:
             raise
         resolve_s = perf_counter() - started
         if parameters:
-            if not _FITS_NAME.search(segments[-1]):
-                raise BadParameter(next(iter(parameters)), "only FITS images can be cut.")
-            return await self._get_cutout(request, source, parse_query(parameters), resolve_s)
+            return await self._get_part(request, source, parameters, resolve_s)
         return await self._get_file(request, source, resolve_s)
+
+    async def _get_part(
+        self, request: web.Request, source: Source, parameters: dict[str, str], resolve_s: float
+    ) -> web.StreamResponse:
+        """Answer a cutout, or a picture of one."""
+        if not is_fits(source.file_name):
+            raise BadParameter(next(iter(parameters)), "only FITS images can be cut.")
+        if asks_for_picture(parameters):
+            query = parse_preview_query(parameters)
+            return await self._previews.get(request, source, query, resolve_s)
+        return await self._get_cutout(request, source, parse_query(parameters), resolve_s)
 
     async def _get_folder(
         self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
@@ -145,11 +155,11 @@ class Handlers:
     async def _get_file(
         self, request: web.Request, source: Source, resolve_s: float
     ) -> web.StreamResponse:
-        validators = _validators(source, "file")
-        headers = _headers(source, validators)
-        if _is_known(request, validators):
+        validators = make_validators(source, "file")
+        headers = success_headers(source, validators)
+        if is_known(request, validators):
             return web.Response(status=304, headers=headers)
-        headers[hdrs.CONTENT_TYPE] = _content_type(source.file_name)
+        headers[hdrs.CONTENT_TYPE] = content_type(source.file_name)
         headers["X-Content-Type-Options"] = "nosniff"
         answer = self._service.plan_file(source)
         answer.timings["resolve"] = resolve_s
@@ -159,78 +169,25 @@ class Handlers:
     async def _get_cutout(
         self, request: web.Request, source: Source, query: CutoutQuery, resolve_s: float
     ) -> web.StreamResponse:
-        gzipped = _is_gzipped(source, query)
+        gzipped = is_gzipped(source, query)
         asked = f"{query.center} {query.size} {query.hdus} {gzipped} {source.collection.rule} "
-        validators = _validators(source, asked + self._encoder)
-        headers = _headers(source, validators)
-        if _is_known(request, validators):
+        validators = make_validators(source, asked + self._encoder)
+        headers = success_headers(source, validators)
+        if is_known(request, validators):
             return web.Response(status=304, headers=headers)
         answer = await self._service.plan_cutout(source, query)
         answer.timings["resolve"] = resolve_s
         request[TRACE].answer = answer
-        name = _PACKED_ENDING.sub("", source.file_name)
-        headers[hdrs.CONTENT_TYPE] = _GZIP if gzipped else _FITS
-        headers[hdrs.CONTENT_DISPOSITION] = _attachment(f"{name}.gz" if gzipped else name)
+        name = cutout_name(source, gzipped=gzipped)
+        headers[hdrs.CONTENT_TYPE] = GZIP if gzipped else FITS
+        headers[hdrs.CONTENT_DISPOSITION] = disposition(name)
         if gzipped:
             return await self._sender.send_gzipped(request, answer, headers)
         return await self._sender.send_plain(request, answer, headers, validators)
 
 
-def _is_gzipped(source: Source, query: CutoutQuery) -> bool:
-    mode = source.collection.settings.gzip
-    if mode == "never":
-        return False
-    return mode == "on" if query.gzip is None else query.gzip
-
-
-def _validators(source: Source, what: str) -> Validators:
-    """Make the validators of an answer: its ETag changes with the file and with the question."""
-    info = source.stored.info
-    digest = blake2b(f"{info.identity}\0{source.name}\0{what}".encode(), digest_size=12)
-    return Validators(f'"{digest.hexdigest()}"', info.modified)
-
-
-def _headers(source: Source, validators: Validators) -> Headers:
-    """Give the headers that a success and a 304 share (RFC 9110, 15.4.5)."""
-    headers: Headers = {hdrs.ETAG: validators.etag}
-    if validators.modified is not None:
-        headers[hdrs.LAST_MODIFIED] = http_date(validators.modified)
-    settings = source.collection.settings
-    if settings.cache_control:
-        headers[hdrs.CACHE_CONTROL] = settings.cache_control
-    return headers
-
-
-def _is_known(request: web.Request, validators: Validators) -> bool:
-    """Tell whether the client has what it asks for.
-
-    Raises
-    ------
-    PreconditionFailed
-    """
-    verdict = evaluate(request.headers, validators)
-    if verdict is Verdict.PRECONDITION_FAILED:
-        raise PreconditionFailed("The file is not the version that the request names.")
-    return verdict is Verdict.NOT_MODIFIED
-
-
-def _content_type(name: str) -> str:
-    if name.lower().endswith(".gz"):
-        return _GZIP
-    return _FITS if _FITS_NAME.search(name) else "application/octet-stream"
-
-
-def _attachment(name: str) -> str:
-    """Write a Content-Disposition (RFC 6266); a name beyond ASCII is given twice."""
-    plain = name.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_")
-    if not plain.isprintable():
-        plain = "".join(c if c.isprintable() else "_" for c in plain)
-    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
-    return f'attachment; filename="{plain}"{extended}'
-
-
 def _page(body: bytes, content_type: str) -> web.Response:
-    headers: Headers = {hdrs.CONTENT_TYPE: content_type, hdrs.VARY: hdrs.ACCEPT}
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: content_type, hdrs.VARY: hdrs.ACCEPT}
     if content_type == HTML:
         headers["Content-Security-Policy"] = content_security_policy()
     return web.Response(body=body, headers=headers)

@@ -123,3 +123,18 @@ def test_an_image_in_another_frame_or_without_an_end_is_always_looked_at(change)
     query = CutoutQuery(SkyPosition(10, -50), PixelSize(1, 1), gzip=None)
 
     assert coordinates_of(file, parent).near(query) == [1]
+
+
+def test_coordinates_are_found_for_an_image_and_for_its_mask():
+    """A mask without coordinates lies where the image before it does."""
+    file = written(
+        [
+            fits.PrimaryHDU(),
+            fits.ImageHDU(np.zeros((5, 5), "u1")),
+            *fits.open(io.BytesIO(detectors(1)))[1:],
+        ]
+    )
+    coordinates = coordinates_of(file, parent_of(file))
+
+    assert coordinates.find(1) is None
+    assert coordinates.find(2) is coordinates.find(3) is coordinates.wcs_of(2)

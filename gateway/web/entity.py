@@ -1,0 +1,88 @@
+"""Entity: what the answers about a file have in common: their validators, headers and names."""
+
+import re
+from hashlib import blake2b
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from gateway.core.query import CutoutQuery
+from gateway.service import Source
+from gateway.web.answers import Headers
+from gateway.web.conditional import (
+    PreconditionFailed,
+    Validators,
+    Verdict,
+    evaluate,
+    http_date,
+)
+
+FITS, GZIP = "application/fits", "application/gzip"
+
+_FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
+_PACKED_ENDING = re.compile(r"\.(gz|fz)$", re.IGNORECASE)
+
+
+def is_fits(name: str) -> bool:
+    """Tell from its name whether a file is FITS."""
+    return _FITS_NAME.search(name) is not None
+
+
+def is_gzipped(source: Source, query: CutoutQuery) -> bool:
+    """Tell whether a cutout is sent gzipped: as the query says, or the collection."""
+    mode = source.collection.settings.gzip
+    if mode == "never":
+        return False
+    return mode == "on" if query.gzip is None else query.gzip
+
+
+def cutout_name(source: Source, *, gzipped: bool) -> str:
+    """Give the name of a cutout: the parent's, with an ending that tells the truth."""
+    return _PACKED_ENDING.sub("", source.file_name) + ".gz" * gzipped
+
+
+def make_validators(source: Source, what: str) -> Validators:
+    """Make the validators of an answer: its ETag changes with the file and with the question."""
+    info = source.stored.info
+    digest = blake2b(f"{info.identity}\0{source.name}\0{what}".encode(), digest_size=12)
+    return Validators(f'"{digest.hexdigest()}"', info.modified)
+
+
+def success_headers(source: Source, validators: Validators) -> Headers:
+    """Give the headers that a success and a 304 share (RFC 9110, 15.4.5)."""
+    headers: Headers = {hdrs.ETAG: validators.etag}
+    if validators.modified is not None:
+        headers[hdrs.LAST_MODIFIED] = http_date(validators.modified)
+    settings = source.collection.settings
+    if settings.cache_control:
+        headers[hdrs.CACHE_CONTROL] = settings.cache_control
+    return headers
+
+
+def is_known(request: web.Request, validators: Validators) -> bool:
+    """Tell whether the client has what it asks for.
+
+    Raises
+    ------
+    PreconditionFailed
+    """
+    verdict = evaluate(request.headers, validators)
+    if verdict is Verdict.PRECONDITION_FAILED:
+        raise PreconditionFailed("The file is not the version that the request names.")
+    return verdict is Verdict.NOT_MODIFIED
+
+
+def content_type(name: str) -> str:
+    """Give the media type of a file, by its name."""
+    if name.lower().endswith(".gz"):
+        return GZIP
+    return FITS if is_fits(name) else "application/octet-stream"
+
+
+def disposition(name: str, kind: str = "attachment") -> str:
+    """Write a Content-Disposition (RFC 6266); a name beyond ASCII is given twice."""
+    plain = name.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_")
+    if not plain.isprintable():
+        plain = "".join(c if c.isprintable() else "_" for c in plain)
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'{kind}; filename="{plain}"{extended}'

@@ -16,6 +16,7 @@ _N_CARDS = 100  # about the median of the headers of survey images; libraries pa
 _MOSAIC_PX = 19_500
 _SPARSE_PX = {"1 GB": 16_384, "64 GB": 131_072}
 _DETECTOR_PX, _PITCH_PX, _PER_ROW = 512, 600, 32
+_N_FRAMES, _FRAME_PX = 20, 2048
 _STRIP_ROWS = 256
 _BLOCK_BYTES = 2880
 
@@ -92,6 +93,16 @@ def make_detectors(folder: Path) -> list[Target]:
     return [
         _make(Target(folder / f"detectors-{n}.fits", title, n, width, middle, 100))
         for n, title in ((1, "1 image HDU"), (1000, "1,000 image HDUs"))
+    ]
+
+
+def make_frames(folder: Path) -> list[Target]:
+    """Make 20 images of 17 MB of the same field."""
+    width, middle = _FRAME_PX, (_FRAME_PX + 1) / 2
+    reach = middle - _MARGIN_PX
+    return [
+        _make(Target(folder / f"frame-{n:02}.fits", "17 MB", 0, width, middle, reach))
+        for n in range(_N_FRAMES)
     ]
 
 

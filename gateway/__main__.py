@@ -12,11 +12,13 @@ from gateway.config import ConfigurationError, Settings, load_settings, settings
 from gateway.core.errors import GatewayError
 from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
 from gateway.export import export_cutout
+from gateway.export_targets import ERRORS, export_targets
 from gateway.service import open_service
 from gateway.storage.archive import open_archive
+from gateway.targets import FORMATS, is_table, read_targets
 from gateway.web.server import serve
 
-_FAILED, _UNUSABLE = 1, 2
+_FAILED, _UNUSABLE, _INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"ibe-gateway: {error.strerror or error}\n")
         return _FAILED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -59,14 +63,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_server_options(command)
     command.set_defaults(run=_demo)
 
-    command = commands.add_parser("cutout", help="cut without a server")
+    command = commands.add_parser(
+        "cutout", help="cut without a server, once or for a table of targets"
+    )
     command.add_argument(
         "source",
         metavar="SOURCE",
-        help="a FITS file: a path, an fsspec URL, or its URL at a gateway",
+        help="a FITS file (a path, an fsspec URL, or its URL at a gateway), or a table with the "
+        f"columns source, ra, dec and size ({' '.join(FORMATS)})",
     )
-    command.add_argument("--center", required=True, help="x,y[unit], as in a URL")
-    command.add_argument("--size", required=True, help="x[,y][unit], as in a URL")
+    command.add_argument("--center", help="x,y[unit], as in a URL; not for a table")
+    command.add_argument(
+        "--size", help="x[,y][unit], as in a URL; for a table, where it has no size"
+    )
     command.add_argument(
         "--box", choices=("exact", "ibe"), help="the pixel rule (default: exact; a gateway's own)"
     )
@@ -75,7 +84,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--output",
         metavar="FILE",
         help="what to write; gzipped if it ends in .gz; - is standard output "
-        "(default: cutout_ and the name of the source)",
+        "(default: cutout_ and the name of the source); for a table the folder (default: cutouts)",
+    )
+    command.add_argument(
+        "--at-once",
+        type=int,
+        metavar="N",
+        default=8,
+        help="for a table, how many cutouts are in the making at once (default: %(default)s)",
     )
     command.set_defaults(run=_cutout)
 
@@ -145,9 +161,26 @@ def _invite(url: str) -> str:
 
 
 def _cutout(options: argparse.Namespace) -> int:
+    if options.center is None and is_table(options.source):
+        return _cut_targets(options)
+    if options.center is None or options.size is None:
+        raise ConfigurationError(
+            f"Give --center and --size, or a table of targets ({' '.join(FORMATS)})."
+        )
     where = options.source, options.center, options.size
     asyncio.run(export_cutout(*where, box=options.box, output=options.output))
     return 0
+
+
+def _cut_targets(options: argparse.Namespace) -> int:
+    targets = read_targets(Path(options.source), options.size)
+    folder = Path(options.output or "cutouts")
+    outcome = export_targets(targets, folder, box=options.box, at_once=options.at_once)
+    failed = f", {len(outcome.failed)} failed: see {folder / ERRORS}" if outcome.failed else ""
+    sys.stderr.write(
+        f"{folder}: {outcome.n_made} cutouts made, {outcome.n_there} were there{failed}\n"
+    )
+    return _FAILED if outcome.failed else 0
 
 
 def _check(options: argparse.Namespace) -> int:

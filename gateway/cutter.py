@@ -21,6 +21,7 @@ Box = Literal["exact", "ibe"]
 """The rule for the pixels."""
 
 _ROOT = "/ibe/data"  # where the service has its only collection; nobody sees it
+_LIMITS = {"mapped_bytes": 256 * 2**20}  # a script's memory is counted as its own, maps too
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ class Cutter:
         service = self._services.get(root)
         if service is None:
             collection = {**self._collection, "url": root}
-            service = open_service(load_settings(None, {"collections": [collection]}))
+            service = open_service(
+                load_settings(None, {"limits": _LIMITS, "collections": [collection]})
+            )
             self._services[root] = service
         found = await service.open((*_ROOT[1:].split("/"), *key.split("/")))
         return partial(_plan, service, found)

@@ -77,13 +77,23 @@ async def test_the_python_examples_open_cutouts(address, tmp_path, program):
 
 async def test_the_command_cuts_without_a_server(demo_archive, tmp_path):
     """The README's cutout command writes a gzipped cutout."""
-    (command,) = lines("ibe-gateway cutout")
+    command, _ = lines("ibe-gateway cutout")
     image = next(demo_archive.rglob("*w1-int-1b.fits"))
     arguments = shlex.split(command.replace("image.fits", str(image)))[1:]
     await run(sys.executable, "-m", "gateway", *arguments, cwd=tmp_path)
 
     with fits.open(tmp_path / "cutout.fits.gz") as hdus:
         assert hdus[0].shape == (200, 200)
+
+
+async def test_the_command_cuts_a_table(demo_archive, tmp_path):
+    """The README's table of targets is cut into the folder that it names."""
+    _, command = lines("ibe-gateway cutout")
+    image = next(demo_archive.rglob("*w1-int-1b.fits"))
+    (tmp_path / "targets.csv").write_text(f"source,ra,dec\n{image},70,20\n{image},70.01,20\n")
+    await run(sys.executable, "-m", "gateway", *shlex.split(command)[1:], cwd=tmp_path)
+
+    assert len(list((tmp_path / "cutouts").glob("*_30arcsec.fits"))) == 2
 
 
 def test_the_make_targets_exist():

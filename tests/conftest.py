@@ -2,10 +2,13 @@
 
 import os
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.servers import S3Server, run_seaweedfs
 
 # Busy cores may pause an example for longer than any deadline.
 settings.register_profile("gateway", deadline=None)
@@ -35,3 +38,10 @@ def made(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(material / "oracle/made.tar.xz") as archive:
         archive.extractall(folder, filter="data")
     return folder / "made"
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[S3Server]:
+    """Run an S3 server for all tests; each writes to keys of its own."""
+    with run_seaweedfs() as server:
+        yield server

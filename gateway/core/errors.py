@@ -15,8 +15,11 @@
         ├── NoUsableWcs         no image has a world coordinate system that can answer
         ├── SourceChanged       the file is not the one that this answer began with
         ├── StorageUnavailable  the storage failed or answered nonsense
-        │   └── ShortRead       the storage gave fewer or more bytes than asked for
+        │   ├── ShortRead       the storage gave fewer or more bytes than asked for
+        │   ├── AccessRefused   the storage does not let the gateway in
+        │   └── TransientFault  the storage failed in a way that may pass
         ├── StorageTimeout      the storage was too slow
+        ├── StorageDown         the storage failed so often that it is left alone for a while
         └── Overloaded          too much work is already admitted
 
 *Absent* and *unreadable* are different answers: only a store's own "no such object" is
@@ -92,8 +95,44 @@ class ShortRead(StorageUnavailable):
     """The storage gave fewer or more bytes than were asked for."""
 
 
+class AccessRefused(StorageUnavailable):
+    """The storage does not let the gateway in: a wrong key, or none."""
+
+
+class TransientFault(StorageUnavailable):
+    """The storage failed in a way that may pass: it is worth another try.
+
+    Parameters
+    ----------
+    message : str
+        A sentence.
+    retry_after_s : float
+        How long the storage asks to be left alone, if it does.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class StorageTimeout(ArchiveError):
     """The storage was too slow."""
+
+
+class StorageDown(ArchiveError):
+    """The storage failed so often that it is left alone for a while.
+
+    Parameters
+    ----------
+    message : str
+        A sentence.
+    retry_after_s : float
+        After how long it is asked again.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(ArchiveError):

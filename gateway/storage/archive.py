@@ -9,22 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from fsspec import get_filesystem_class
-from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import get_protocol
 
 from gateway.config import CollectionSettings, ConfigurationError, LimitSettings, Settings
 from gateway.core.box import BoxRule
 from gateway.core.errors import NotFound
-from gateway.storage.fsspec_engine import FsspecEngine
+from gateway.storage.engines import open_engine
 from gateway.storage.local import LocalStore
 from gateway.storage.remote import RemoteStore
 from gateway.storage.store import Store
 
 _FORBIDDEN = frozenset({"", ".", ".."})
 _FORBIDDEN_CHARACTERS = frozenset("/\\\0")
+_LOCAL = ("file", "local")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +132,24 @@ def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
     Raises
     ------
     ConfigurationError
-        No filesystem is known for the URL, or the package that it needs is not installed.
+        No filesystem is known for the URL, the package that it needs is not installed, or an
+        option is not understood.
     """
-    # not shared with another collection: closing one would close the connections of both
-    options = {**collection.storage_options, "skip_instance_cache": True}
+    options = collection.storage_options
     try:
-        if issubclass(get_filesystem_class(get_protocol(collection.url)), AsyncFileSystem):
-            options["asynchronous"] = True
-        filesystem, root = url_to_fs(collection.url, **options)
+        if get_protocol(collection.url) in _LOCAL:
+            return _open_folder(collection, limits)
+        return RemoteStore(open_engine(collection.url, options, limits.storage_timeout_s))
     except (ImportError, TypeError, ValueError) as error:
         raise ConfigurationError(f"The url of {collection.path} cannot be used: {error}") from error
-    if isinstance(filesystem, LocalFileSystem):
-        return LocalStore(
-            Path(root),
-            follow_symlinks=collection.follow_symlinks,
-            mapped_bytes=limits.mapped_bytes,
-            open_files=limits.open_files,
-        )
-    return RemoteStore(FsspecEngine(filesystem, root, limits.storage_timeout_s))
+
+
+def _open_folder(collection: CollectionSettings, limits: LimitSettings) -> LocalStore:
+    if collection.storage_options:
+        raise ValueError("storage_options: a folder has none")
+    return LocalStore(
+        Path(url_to_fs(collection.url)[1]),
+        follow_symlinks=collection.follow_symlinks,
+        mapped_bytes=limits.mapped_bytes,
+        open_files=limits.open_files,
+    )

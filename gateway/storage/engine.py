@@ -13,8 +13,15 @@ ABSENT = "There is no such file or folder."
 FOLDER = "This is a folder; end its URL with a slash to list it."
 UNREADABLE = "The storage could not be read; try again later."
 TOO_SLOW = "The storage did not answer in time; try again later."
+CHANGED = "The file was replaced while it was read; ask for it again."
+REFUSED = "The storage does not let the gateway in; tell those who run it."
 SHORT = "The storage did not answer with the bytes that were asked for."
 NO_LENGTH = "The storage does not tell how long the file is."
+
+# What HTTP, and what speaks over it, says of an object or a caller.
+ABSENT_STATUS = frozenset({404, 410})
+ACCESS_STATUS = frozenset({401, 403, 407})
+TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Engine(Protocol):

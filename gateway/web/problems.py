@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
 from gateway.core.errors import (
+    AccessRefused,
     BadParameter,
     CorruptFits,
     GatewayError,
@@ -16,9 +17,11 @@ from gateway.core.errors import (
     Overloaded,
     ShortRead,
     SourceChanged,
+    StorageDown,
     StorageTimeout,
     StorageUnavailable,
     TooLarge,
+    TransientFault,
     UnsupportedFits,
 )
 from gateway.web.pages import HTML, render_page
@@ -35,7 +38,10 @@ STATUS: dict[type[GatewayError], int] = {
     SourceChanged: 502,
     StorageUnavailable: 502,
     ShortRead: 502,
+    AccessRefused: 502,
+    TransientFault: 502,
     Overloaded: 503,
+    StorageDown: 503,
     StorageTimeout: 504,
 }
 

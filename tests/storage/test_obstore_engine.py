@@ -1,0 +1,114 @@
+"""The engine of buckets, on a real S3 server: the contract, and what goes wrong."""
+
+import obstore
+import pytest
+
+from gateway.core.errors import (
+    AccessRefused,
+    GatewayError,
+    NotFound,
+    SourceChanged,
+    StorageUnavailable,
+    TransientFault,
+)
+from gateway.core.ranges import Block
+from gateway.storage.engine import Engine
+from gateway.storage.engines import open_engine
+from gateway.storage.remote import RemoteStore
+from gateway.storage.store import Store
+from tests.servers import S3Server
+from tests.storage.contract import CONTENT, FILES, StoreContract
+
+
+@pytest.fixture
+def engine(seaweedfs: S3Server) -> Engine:
+    """Give the engine of a bucket with the contract's files below a prefix."""
+    seaweedfs.put("contract", {f"deep/{name}": content for name, content in FILES.items()})
+    return open_engine("s3://contract/deep", seaweedfs.options, timeout_s=10)
+
+
+class TestS3(StoreContract):
+    """The contract, on S3."""
+
+    @pytest.fixture
+    async def store(self, engine: Engine) -> Store:
+        """Give a store of the contract's files in a bucket."""
+        return RemoteStore(engine)
+
+
+class TestGoogle(StoreContract):
+    """The contract, by the dialect of Google's storage that S3 servers understand, anonymously."""
+
+    @pytest.fixture
+    async def store(self, seaweedfs: S3Server) -> Store:
+        """Give a store of the contract's files in a public bucket."""
+        seaweedfs.put("public", {f"gcs/{name}": content for name, content in FILES.items()})
+        options = {"token": "anon", "endpoint_url": seaweedfs.url}
+        return RemoteStore(open_engine("gs://public/gcs", options, timeout_s=10))
+
+
+async def test_no_byte_of_another_version_is_given(seaweedfs: S3Server, engine: Engine):
+    """A read is pinned: an object that is replaced, or gone, has changed."""
+    seaweedfs.put("contract", {"deep/replaced.fits": CONTENT})
+    version = await engine.head("replaced.fits")
+    first = bytes(await engine.get("replaced.fits", 0, 10, version))
+    seaweedfs.put("contract", {"deep/replaced.fits": CONTENT[::-1]})
+
+    assert first == CONTENT[:10]
+    with pytest.raises(SourceChanged):
+        await engine.get("replaced.fits", 0, 10, version)
+    obstore.delete(seaweedfs.bucket("contract"), "deep/replaced.fits")
+    with pytest.raises(SourceChanged):
+        await engine.get("replaced.fits", 0, 10, version)
+
+
+@pytest.mark.parametrize(
+    ("url", "changed", "expected"),
+    [
+        ("s3://nosuchbucket/x", {}, StorageUnavailable),
+        ("s3://contract", {"secret": "wrong"}, AccessRefused),
+        ("s3://contract", {"key": "nobody"}, AccessRefused),
+        ("s3://contract", {"endpoint_url": "http://127.0.0.1:9"}, TransientFault),
+    ],
+    ids=["no such bucket", "wrong secret", "wrong key", "refused connection"],
+)
+async def test_what_cannot_be_read_is_never_not_found(
+    seaweedfs: S3Server, url: str, changed: dict[str, str], expected: type[GatewayError]
+):
+    """A storage that does not let us in, or is not there, is told from an absent file."""
+    engine = open_engine(url, {**seaweedfs.options, **changed}, timeout_s=10)
+
+    with pytest.raises(StorageUnavailable) as caught:
+        await engine.head("image.fits")
+    assert type(caught.value) is expected
+    with pytest.raises(expected):
+        await engine.probe()
+    with pytest.raises(expected):
+        [entry async for entry in engine.entries("deep")]
+
+
+async def test_anonymous_access_is_one_word(seaweedfs: S3Server):
+    """What anyone may read needs no keys, what only some may read does."""
+    seaweedfs.put("public", {"image.fits": CONTENT})
+    seaweedfs.put("contract", {"image.fits": CONTENT})
+    options = {"anon": True, "endpoint_url": seaweedfs.url}
+    store = RemoteStore(open_engine("s3://public", options, timeout_s=10))
+    stored = await store.open("image.fits")
+
+    assert bytes(await stored.read(Block.run(3, 9))) == CONTENT[3:9]
+    with pytest.raises(NotFound):
+        await store.open("missing.fits")
+    with pytest.raises(AccessRefused):
+        await open_engine("s3://contract", options, timeout_s=10).head("image.fits")
+
+
+async def test_keys_come_from_the_environment(
+    seaweedfs: S3Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    """What the options do not say is taken from the variables that AWS's own tools read."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.options["key"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.options["secret"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", seaweedfs.url)
+    from_environment = open_engine("s3://contract/deep", {}, timeout_s=10)
+
+    assert await from_environment.head("image.fits") == await engine.head("image.fits")

@@ -9,6 +9,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -24,6 +26,7 @@ from gateway.config_sources import (
 )
 
 _KIB, _MIB, _GIB = 2**10, 2**20, 2**30
+_CREDENTIALS = ("key", "secret", "token", "password")  # they change, and the files do not
 _COLLECTION_PATH = re.compile(r"/ibe(/(?!\.\.?(/|$))[\w.~-]+)+", re.ASCII)
 
 
@@ -159,6 +162,13 @@ class CollectionSettings(_Table):
     """Cache-Control of successful answers; empty for none."""
     max_cutout_bytes: int = Field(default=8 * _GIB, ge=1)
     """Largest cutout, uncompressed, in bytes."""
+
+    @cached_property
+    def place(self) -> str:
+        """What the cache calls the storage: no two archives share it, all their users do."""
+        options = {k: v for k, v in self.storage_options.items() if k not in _CREDENTIALS}
+        text = json.dumps([self.url.rstrip("/"), options], sort_keys=True, default=str)
+        return blake2b(text.encode(), digest_size=16).hexdigest()
 
     @field_validator("path")
     @classmethod

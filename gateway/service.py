@@ -16,8 +16,10 @@ from gateway.core.query import CutoutQuery
 from gateway.listing import Page, read_page
 from gateway.reading import bands_of, read_chunks, read_now
 from gateway.storage.archive import Archive, Collection, open_archive
+from gateway.storage.cache_file import CacheFile
 from gateway.storage.gzipped import GzippedObject
 from gateway.storage.index import Known, ParentIndex
+from gateway.storage.layouts import Layouts
 from gateway.storage.store import Buffer, Entry, StoredObject
 
 
@@ -26,14 +28,24 @@ class Source:
     """A file that was found."""
 
     collection: Collection
-    name: str
-    """Its URL path."""
+    key: str
+    """Its path in the collection."""
     stored: StoredObject
+
+    @property
+    def name(self) -> str:
+        """Its URL path."""
+        return f"{self.collection.path}/{self.key}"
+
+    @property
+    def place(self) -> str:
+        """What the index calls it, in every configuration."""
+        return f"{self.collection.settings.place}/{self.key}"
 
     @property
     def file_name(self) -> str:
         """The last segment of its URL path."""
-        return self.name.rpartition("/")[2]
+        return self.key.rpartition("/")[2]
 
 
 @dataclass(slots=True)
@@ -57,12 +69,17 @@ class Service:
         Where the files are.
     index : ParentIndex
         What is known of them.
+    cache : CacheFile
+        What of that is on disk.
     """
 
-    def __init__(self, settings: Settings, archive: Archive, index: ParentIndex) -> None:
+    def __init__(
+        self, settings: Settings, archive: Archive, index: ParentIndex, cache: CacheFile
+    ) -> None:
         self._limits = settings.limits
         self.archive = archive
         self._index = index
+        self._cache = cache
 
     async def open(self, segments: tuple[str, ...]) -> Source:
         """Open the present version of a file.
@@ -73,7 +90,7 @@ class Service:
         """
         collection, key = self.archive.resolve(segments)
         stored = await collection.store.open(key)
-        return Source(collection, f"{collection.path}/{key}", stored)
+        return Source(collection, key, stored)
 
     def plan_file(self, source: Source) -> Answer:
         """Plan the answer that is the file itself."""
@@ -90,14 +107,15 @@ class Service:
         started = perf_counter()
         stored: StoredObject = source.stored
         index = self._index
-        known = index.recall(source.name, stored.info.identity)
+        place = source.place
+        known = index.recall(place, stored.info.identity)
         if known is None:
-            known = await index.learn(source.name, stored)
+            known = await index.learn(place, stored, source.collection.settings.place)
         if known.is_gzipped:
             stored = GzippedObject(stored, self._limits.max_inflated_bytes)
         laid_out = perf_counter()
         if query.needs_sky and known.coordinates is None:
-            await index.learn_wcs(source.name, known, stored)
+            await index.learn_wcs(place, known, stored)
         plan = plan_cutout(known.parent, query, source.collection.rule, known.coordinates)
         self._check(plan, known, source.collection.settings.max_cutout_bytes)
         timings = {"layout": laid_out - started, "wcs": perf_counter() - laid_out}
@@ -177,8 +195,9 @@ class Service:
             await collection.store.probe()
 
     async def close(self) -> None:
-        """Close all stores."""
+        """Close all stores, and the cache."""
         await self.archive.close()
+        await self._cache.close()
 
     async def _list(self, segments: tuple[str, ...], after: str) -> AsyncIterator[Entry]:
         """List a folder behind a mark; collections below it are folders in it."""
@@ -217,5 +236,7 @@ class Service:
 
 def open_service(settings: Settings) -> Service:
     """Make the service of an archive; no storage is asked for anything yet."""
-    index = ParentIndex(settings.limits, settings.cache.memory_bytes)
-    return Service(settings, open_archive(settings), index)
+    cache = CacheFile(settings.cache.dir, settings.cache.max_bytes)
+    layouts = Layouts(settings.limits, cache)
+    index = ParentIndex(settings.limits, settings.cache.memory_bytes, layouts)
+    return Service(settings, open_archive(settings), index, cache)

@@ -3,6 +3,7 @@
 import os
 import tarfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,19 @@ settings.load_profile("gateway")
 def find_material() -> Path:
     """Say where the folder of real files and recorded answers is, or would be."""
     return Path(os.environ.get("GATEWAY_MATERIAL", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def _cache_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Name a folder for each test."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (folder / f"{n}" for n in count())
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(_cache_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a cache of its own: files of the same name hold different things."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(next(_cache_folders)))
 
 
 @pytest.fixture(scope="session")

@@ -437,3 +437,15 @@ def test_every_setting_is_described():
     assert rows["cache.dir"].default == ""
     assert {name.partition(".")[0] for name in rows} == set(Settings.model_fields)
     assert all(row.description for row in rows.values())
+
+
+def test_archives_are_told_apart_and_credentials_are_not():
+    """The cache knows a storage by where it is, whoever asks and under whichever path."""
+
+    def place(url: str, path: str = "/ibe/a", **options: object) -> str:
+        return CollectionSettings(path=path, url=url, storage_options=options).place
+
+    assert place("s3://b") == place("s3://b/", "/ibe/b", secret="1") == place("s3://b", token="2")
+    assert place("s3://b") != place("s3://c")
+    assert place("s3://b") != place("s3://b", endpoint_url="http://127.0.0.1:9000")
+    assert "b" * 8 not in place("https://user:bbbbbbbb@host/")

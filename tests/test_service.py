@@ -23,7 +23,9 @@ from gateway.core.folder_query import FolderQuery
 from gateway.core.query import parse_query, split_query
 from gateway.service import Answer, Service, open_service
 from gateway.storage.archive import Archive, Collection
+from gateway.storage.cache_file import CacheFile
 from gateway.storage.index import ParentIndex
+from gateway.storage.layouts import Layouts
 from tests.core.compressed import compress
 from tests.fits_files import NX, NY, TAN, image, pixels
 from tests.stores import FakeObject, FakeStore
@@ -41,7 +43,9 @@ def make_service(store: FakeStore, limits: LimitSettings | None = None, **option
     settings = Settings(limits=limits or LimitSettings())
     collection = CollectionSettings(path="/ibe/data", url="memory://x", **options)
     archive = Archive({collection.path: Collection(collection, store, BoxRule.EXACT)})
-    return Service(settings, archive, ParentIndex(settings.limits, 2**26))
+    cache = CacheFile(Path("nowhere"), 0)
+    index = ParentIndex(settings.limits, 2**26, Layouts(settings.limits, cache))
+    return Service(settings, archive, index, cache)
 
 
 async def plan(service: Service, name: str = "a.fits", query: str = QUERY) -> Answer:

@@ -4,6 +4,7 @@
 units are jumped over by their computed lengths (FITS 4.0, chapters 3 and 4).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -94,12 +95,24 @@ class LayoutScanner:
         self.wanted: ByteRange | None = ByteRange(0, _FIRST_READ)
 
     @property
+    def hdus(self) -> Sequence[Hdu]:
+        """What was found so far."""
+        return self._hdus
+
+    @property
     def layout(self) -> FitsLayout:
-        """What was found; complete when nothing is wanted any more."""
+        """All HDUs, when nothing is wanted any more."""
         return FitsLayout(tuple(self._hdus))
 
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the bytes that were wanted; fewer mean that the file ends there.
+    def feed(self, data: bytes | bytearray | memoryview, *, at_end: bool | None = None) -> None:
+        """Take bytes from the start of what is wanted.
+
+        Parameters
+        ----------
+        data : bytes-like
+            Any number of them, more than are wanted, too.
+        at_end : bool or None
+            Whether the file ends behind them; None if it does when they are fewer than wanted.
 
         Raises
         ------
@@ -111,7 +124,9 @@ class LayoutScanner:
         if self.wanted is None:
             raise ValueError("nothing is wanted")
         self._header += bytes(data)
-        self.wanted = self._scan(at_end=len(data) < self.wanted.size)
+        if at_end is None:
+            at_end = len(data) < self.wanted.size
+        self.wanted = self._scan(at_end=at_end)
 
     def _scan(self, *, at_end: bool) -> ByteRange | None:
         """Take all complete headers; give the range that is needed to go on."""
@@ -159,7 +174,7 @@ class LayoutScanner:
                 f"The file has more than {self._max_hdus} HDUs, "
                 f"or more than {self._max_layout_bytes} bytes of headers."
             )
-        hdu = _parse_hdu(len(self._hdus), Header(self._header[:length]), self._next)
+        hdu = parse_hdu(len(self._hdus), Header(self._header[:length]), self._next)
         self._hdus.append(hdu)
         self._next = hdu.data_range.start + pad_to_block(hdu.data_range.size)
 
@@ -172,7 +187,22 @@ def _find_end(header: bytes) -> int:
     return offset
 
 
-def _parse_hdu(index: int, header: Header, start: int) -> Hdu:
+def parse_hdu(index: int, header: Header, start: int) -> Hdu:
+    """Read from a header what its HDU is and where its data lie.
+
+    Parameters
+    ----------
+    index : int
+        0 for the primary HDU.
+    header : Header
+        All of it.
+    start : int
+        Where it begins in the file.
+
+    Raises
+    ------
+    CorruptFits
+    """
     xtension = header.get_str("XTENSION").rstrip().upper() if index else "PRIMARY"
     bitpix, naxis = header.get_int("BITPIX", 0), header.get_int("NAXIS", -1)
     if bitpix not in _BITPIX:

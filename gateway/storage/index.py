@@ -1,6 +1,7 @@
 """Index: what is known of files, kept by identity: their HDUs and their world coordinates.
 
-Headers are read and parsed once for each version of a file, however many ask for it at once.
+Headers are read once for each version of a file, however many ask for it at once; then they are
+found in memory, or on disk by another process or after a restart.
 """
 
 import asyncio
@@ -14,9 +15,9 @@ from gateway.config import LimitSettings
 from gateway.core.coordinates import Coordinates
 from gateway.core.errors import NoUsableWcs, UnsupportedFits
 from gateway.core.image import Parent, describe_parent
-from gateway.core.layout import Hdu, LayoutScanner
+from gateway.core.layout import Hdu
 from gateway.core.wcs import ImageWcs, LookupTable
-from gateway.storage.gzipped import MAGIC, GzippedObject
+from gateway.storage.layouts import Layouts
 from gateway.storage.store import StoredObject
 
 _WCS_BYTES = 20_000  # about what astropy keeps for one image
@@ -51,11 +52,18 @@ class ParentIndex:
     limits : LimitSettings
         What a file may demand.
     memory_bytes : int
-        How much is kept.
+        How much is kept in memory.
+    layouts : Layouts
+        Where they come from: the disk, or the files.
+
+    Notes
+    -----
+    Files are named by their place: that of their collection in storage, and their key in it.
     """
 
-    def __init__(self, limits: LimitSettings, memory_bytes: int) -> None:
+    def __init__(self, limits: LimitSettings, memory_bytes: int, layouts: Layouts) -> None:
         self._limits = limits
+        self._layouts = layouts
         self._memory_bytes = memory_bytes
         self._kept_bytes = 0
         self._kept: OrderedDict[tuple[str, str], Known] = OrderedDict()
@@ -68,18 +76,34 @@ class ParentIndex:
             self._kept.move_to_end((name, identity))
         return known
 
-    async def learn(self, name: str, stored: StoredObject) -> Known:
-        """Read the headers of a file, once for all who ask meanwhile.
+    async def learn(self, name: str, stored: StoredObject, family: str) -> Known:
+        """Find the headers of a file on disk or read them, once for all who ask meanwhile.
+
+        Parameters
+        ----------
+        name : str
+            The file's place.
+        stored : StoredObject
+            The file.
+        family : str
+            Its collection: files of one size in it are probably alike.
 
         Raises
         ------
         CorruptFits, UnsupportedFits, StorageUnavailable, StorageTimeout, SourceChanged
         """
         identity = stored.info.identity
-        known = await self._once((name, identity, "layout"), lambda: self._scan(stored))
+        key = (name, identity, "layout")
+        known = await self._once(key, lambda: self._learn(name, stored, family))
         if (name, identity) not in self._kept:
             self._keep((name, identity), known)
         return known
+
+    async def forget(self, name: str) -> None:
+        """Drop what is known of a file, in memory and on disk: it is not what it was."""
+        for key in [key for key in self._kept if key[0] == name]:
+            self._kept_bytes -= self._kept.pop(key).memory_bytes
+        await self._layouts.forget(name)
 
     async def learn_wcs(self, name: str, known: Known, stored: StoredObject) -> None:
         """Make the world coordinates of all images of a file."""
@@ -106,19 +130,12 @@ class ParentIndex:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= oldest.memory_bytes
 
-    async def _scan(self, stored: StoredObject) -> Known:
-        is_gzipped = bytes(await stored.peek(0, len(MAGIC))) == MAGIC
-        if is_gzipped:
-            stored = GzippedObject(stored, self._limits.max_inflated_bytes)
-        scanner = LayoutScanner(
-            max_header_bytes=self._limits.max_header_bytes,
-            max_layout_bytes=self._limits.max_layout_bytes,
-            max_hdus=self._limits.max_hdus,
-        )
-        while (wanted := scanner.wanted) is not None:
-            scanner.feed(await stored.peek(wanted.start, wanted.stop))
-        parent = await asyncio.to_thread(describe_parent, scanner.layout)
-        return Known(parent, stored.info.size, is_gzipped)
+    async def _learn(self, name: str, stored: StoredObject, family: str) -> Known:
+        found = await self._layouts.recall(name, stored.info.identity)
+        if found is None:
+            found = await self._layouts.read(name, stored, family)
+        parent = await asyncio.to_thread(describe_parent, found.layout)
+        return Known(parent, found.size, found.is_gzipped)
 
     async def _parse_wcs(self, known: Known, stored: StoredObject) -> Known:
         found: dict[bytes, ImageWcs | NoUsableWcs] = {}

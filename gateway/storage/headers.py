@@ -1,0 +1,138 @@
+"""Headers: read by few rounds of requests, those that probably follow together with the next.
+
+A wrong guess costs bytes, never a wrong one: what was read counts where the layout leads there.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.core.errors import GatewayError
+from gateway.core.guess import guess_headers
+from gateway.core.layout import LayoutScanner
+from gateway.core.ranges import Block, ByteRange
+from gateway.storage.gzipped import MAGIC, GzippedObject
+from gateway.storage.store import Buffer, StoredObject, new_buffer
+
+_MAX_IN_VAIN = 768 * 1024  # bytes that may be read for nothing; a round trip costs about as much
+
+
+def is_far(stored: StoredObject) -> bool:
+    """Tell whether reading a file means to wait, so that reading ahead pays."""
+    return stored.info.size > 0 and not stored.read_resident(Block.run(0, 1), new_buffer(1))
+
+
+async def read_headers(
+    stored: StoredObject,
+    scanner: LayoutScanner,
+    likely: Sequence[ByteRange],
+    max_inflated_bytes: int,
+) -> StoredObject:
+    """Feed a scanner all headers of a file.
+
+    Parameters
+    ----------
+    stored : StoredObject
+        The file.
+    scanner : LayoutScanner
+        New.
+    likely : sequence of ByteRange
+        Where headers lay in a file that is probably alike.
+    max_inflated_bytes : int
+        How much a gzip file may unpack to.
+
+    Returns
+    -------
+    StoredObject
+        The file as its layout sees it: unpacked, if it is gzipped, whatever its name says.
+
+    Raises
+    ------
+    CorruptFits, UnsupportedFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
+    """
+    seen, guesses, guessing = stored, likely, is_far(stored)
+    reader = _Reader(seen)
+    while (wanted := scanner.wanted) is not None:
+        data, at_end = await reader.peek(wanted, guesses if guessing else ())
+        if seen is stored and not wanted.start and data[: len(MAGIC)] == MAGIC:
+            seen, guessing = GzippedObject(stored, max_inflated_bytes), False
+            reader = _Reader(seen)
+            continue
+        scanner.feed(data, at_end=at_end)
+        guesses = guess_headers(scanner.hdus, stored.info.size)
+    return seen
+
+
+@dataclass(slots=True)
+class _Piece:
+    start: int
+    data: Buffer
+    at_end: bool
+    """Whether the file ends with it."""
+    is_guess: bool = False
+
+
+class _Reader:
+    """Reads an object in order, with jumps that can be guessed."""
+
+    def __init__(self, stored: StoredObject) -> None:
+        self._stored = stored
+        self._pieces: list[_Piece] = []
+        self._in_vain = 0
+
+    async def peek(
+        self, wanted: ByteRange, guesses: Sequence[ByteRange]
+    ) -> tuple[memoryview, bool]:
+        """Give what there is from the start of a range, and whether the file ends behind it.
+
+        Parameters
+        ----------
+        wanted : ByteRange
+            Read as far as the object goes, unless some bytes from its start are here already.
+        guesses : sequence of ByteRange
+            What to read at the same time, if it comes to reading; a failure of it is silent.
+
+        Raises
+        ------
+        CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
+        """
+        piece = self._find(wanted.start)
+        if piece is None:
+            piece = await self._read_with(wanted, guesses)
+        elif piece.is_guess:
+            piece.is_guess = False
+            self._in_vain -= len(piece.data)
+        return memoryview(piece.data)[wanted.start - piece.start :], piece.at_end
+
+    def _find(self, offset: int) -> _Piece | None:
+        for piece in self._pieces:
+            if piece.start <= offset < piece.start + len(piece.data):
+                return piece
+        return None
+
+    async def _read_with(self, wanted: ByteRange, guesses: Sequence[ByteRange]) -> _Piece:
+        self._pieces = [p for p in self._pieces if p.start > wanted.start]
+        try:
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(self._read(wanted))
+                for guess in guesses:
+                    start = max(guess.start, wanted.stop)
+                    size = guess.stop - start
+                    if size > 0 and self._in_vain + size <= _MAX_IN_VAIN:
+                        self._in_vain += size
+                        group.create_task(self._try(ByteRange(start, guess.stop)))
+        except* GatewayError as errors:
+            raise errors.exceptions[0] from None
+        return task.result()
+
+    async def _read(self, wanted: ByteRange) -> _Piece:
+        data = await self._stored.peek(wanted.start, wanted.stop)
+        return _Piece(wanted.start, data, len(data) < wanted.size)
+
+    async def _try(self, guess: ByteRange) -> None:
+        try:
+            piece = await self._read(guess)
+        except GatewayError:
+            return
+        piece.is_guess = True
+        self._pieces.append(piece)

@@ -1,0 +1,81 @@
+"""Layouts: found on disk, where this or another process put them, or else read from the file."""
+
+import asyncio
+
+from gateway.config import LimitSettings
+from gateway.core.guess import headers_of
+from gateway.core.layout import LayoutScanner
+from gateway.storage.cache_file import CacheFile
+from gateway.storage.headers import is_far, read_headers
+from gateway.storage.layout_blob import FileLayout, pack_layout, unpack_layout
+from gateway.storage.siblings import Siblings
+from gateway.storage.store import StoredObject
+
+_KIND = "layout 1"  # the number is that of the blob's format
+
+
+class Layouts:
+    """The layouts of files, by place and identity.
+
+    Parameters
+    ----------
+    limits : LimitSettings
+        What a file may demand.
+    cache : CacheFile
+        Where they are kept.
+    """
+
+    def __init__(self, limits: LimitSettings, cache: CacheFile) -> None:
+        self._limits = limits
+        self._cache = cache
+        self._siblings = Siblings(cache)
+
+    async def recall(self, name: str, identity: str) -> FileLayout | None:
+        """Find a layout on disk.
+
+        Parameters
+        ----------
+        name : str
+            The file's place: the same in every configuration.
+        identity : str
+            Of the version of the file.
+        """
+        blob = await self._cache.get(_KIND, name, identity)
+        if blob is None:
+            return None
+        return await asyncio.to_thread(unpack_layout, blob)
+
+    async def read(self, name: str, stored: StoredObject, family: str) -> FileLayout:
+        """Read the headers of a file, and keep its layout on disk.
+
+        Parameters
+        ----------
+        name : str
+            The file's place.
+        stored : StoredObject
+            The file.
+        family : str
+            Its collection: files of one size in it are probably alike.
+
+        Raises
+        ------
+        CorruptFits, UnsupportedFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
+        """
+        scanner = LayoutScanner(
+            max_header_bytes=self._limits.max_header_bytes,
+            max_layout_bytes=self._limits.max_layout_bytes,
+            max_hdus=self._limits.max_hdus,
+        )
+        size, identity, far = stored.info.size, stored.info.identity, is_far(stored)
+        likely = await self._siblings.recall(family, size) if far else ()
+        seen = await read_headers(stored, scanner, likely, self._limits.max_inflated_bytes)
+        if far and seen is stored:
+            await self._siblings.note(family, size, headers_of(scanner.layout, size))
+        found = FileLayout(scanner.layout, seen.info.size, seen is not stored)
+        blob = await asyncio.to_thread(pack_layout, found)
+        await self._cache.put(_KIND, name, identity, blob)
+        return found
+
+    async def forget(self, name: str) -> None:
+        """Drop the layout of a file."""
+        await self._cache.forget(_KIND, name)

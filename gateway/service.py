@@ -105,17 +105,10 @@ class Service:
         StorageUnavailable, StorageTimeout, SourceChanged
         """
         started = perf_counter()
-        stored: StoredObject = source.stored
-        index = self._index
-        place = source.place
-        known = index.recall(place, stored.info.identity)
-        if known is None:
-            known = await index.learn(place, stored, source.collection.settings.place)
-        if known.is_gzipped:
-            stored = GzippedObject(stored, self._limits.max_inflated_bytes)
+        known, stored = await self._learn(source)
         laid_out = perf_counter()
         if query.needs_sky and known.coordinates is None:
-            await index.learn_wcs(place, known, stored)
+            await self._index.learn_wcs(source.place, known, stored)
         plan = plan_cutout(known.parent, query, source.collection.rule, known.coordinates)
         self._check(plan, known, source.collection.settings.max_cutout_bytes)
         timings = {"layout": laid_out - started, "wcs": perf_counter() - laid_out}
@@ -128,14 +121,9 @@ class Service:
         ------
         CorruptFits, UnsupportedFits, StorageUnavailable, StorageTimeout, SourceChanged
         """
-        stored: StoredObject = source.stored
-        known = self._index.recall(source.name, stored.info.identity)
-        if known is None:
-            known = await self._index.learn(source.name, stored)
-        if known.is_gzipped:
-            stored = GzippedObject(stored, self._limits.max_inflated_bytes)
+        known, stored = await self._learn(source)
         if needs_sky and known.coordinates is None:
-            await self._index.learn_wcs(source.name, known, stored)
+            await self._index.learn_wcs(source.place, known, stored)
         return known, stored
 
     async def read_small(self, answer: Answer, start: int, stop: int) -> Buffer | None:
@@ -216,6 +204,17 @@ class Service:
                 raise
         for entry in waiting:
             yield entry
+
+    async def _learn(self, source: Source) -> tuple[Known, StoredObject]:
+        """Give what is known of a file but for the sky, and the file as it is unpacked."""
+        stored: StoredObject = source.stored
+        known = self._index.recall(source.place, stored.info.identity)
+        if known is None:
+            family = source.collection.settings.place
+            known = await self._index.learn(source.place, stored, family)
+        if known.is_gzipped:
+            stored = GzippedObject(stored, self._limits.max_inflated_bytes)
+        return known, stored
 
     def _check(self, plan: CutoutPlan, known: Known, max_bytes: int) -> None:
         """Refuse what is too large, and what the file announces but does not hold."""

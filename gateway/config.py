@@ -94,6 +94,13 @@ class LimitSettings(_Table):
     """How long a whole request may take, in seconds."""
     storage_timeout_s: float = Field(default=30.0, gt=0, le=3600)
     """How long one request to a storage may take, in seconds."""
+    storage_reads: int = Field(default=128, ge=1, le=4096)
+    """Reads that run at once from each remote storage."""
+    max_read_bytes: int = Field(default=2 * _MIB, ge=64 * _KIB, le=256 * _MIB)
+    """Longest single read of a remote storage, in bytes; this many times storage_reads is the most
+    memory that the reads of a storage take."""
+    read_ahead_bytes: int = Field(default=8 * _MIB, ge=0, le=4 * _GIB)
+    """How far an answer from a remote storage is read ahead of its client, in bytes."""
     max_header_bytes: int = Field(default=16 * _MIB, ge=2880, le=_GIB)
     """Longest header of one HDU, in bytes."""
     max_layout_bytes: int = Field(default=64 * _MIB, ge=2880, le=4 * _GIB)
@@ -162,6 +169,9 @@ class CollectionSettings(_Table):
     """Cache-Control of successful answers; empty for none."""
     max_cutout_bytes: int = Field(default=8 * _GIB, ge=1)
     """Largest cutout, uncompressed, in bytes."""
+    request_cost_s: float = Field(default=0.0005, ge=0, le=60)
+    """What a request to a remote storage costs beside its latency, in seconds: the work at both
+    ends. Raise it where requests are paid for: then more is read, by fewer requests."""
 
     @cached_property
     def place(self) -> str:

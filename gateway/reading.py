@@ -1,12 +1,17 @@
 """Reading: from a plan to its bytes, in order and in bounded memory."""
 
 import asyncio
+from bisect import bisect_right
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from itertools import accumulate
 
 from gateway.config import LimitSettings
 from gateway.core.bands import Band, decode_band, locate_tiles, plan_bands
+from gateway.core.chunks import Chunk, Copied, Pixels, Rows, plan_chunks
 from gateway.core.plan import CutoutPlan, Literal, Stored, Unpacked
-from gateway.core.ranges import Block, ByteRange, split_block
+from gateway.core.ranges import Block, ByteRange, join_ranges
 from gateway.core.section import Planes
 from gateway.storage.store import Buffer, StoredObject, new_buffer
 
@@ -73,60 +78,77 @@ async def read_chunks(
     ------
     CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
     """
+    chunks = plan_chunks(
+        plan,
+        start,
+        stop,
+        chunk_bytes=limits.chunk_bytes,
+        max_band_bytes=limits.max_band_bytes,
+    )
     waiting: list[Buffer] = []
     waiting_bytes = 0
-    async for data in _read_pieces(plan, stored, start, stop, limits):
-        waiting.append(data)
-        waiting_bytes += len(data)
-        if waiting_bytes >= limits.chunk_bytes // 2:
-            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
-            waiting, waiting_bytes = [], 0
+    async with aclosing(_read_in_order(chunks, stored)) as found:
+        async for data in found:
+            waiting.append(data)
+            waiting_bytes += len(data)
+            if waiting_bytes >= limits.chunk_bytes // 2:
+                yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
+                waiting, waiting_bytes = [], 0
     if waiting:
         yield b"".join(waiting)
 
 
-async def _read_pieces(
-    plan: CutoutPlan, stored: StoredObject, start: int, stop: int, limits: LimitSettings
+async def _read_in_order(
+    chunks: Iterator[Chunk], stored: StoredObject
 ) -> AsyncGenerator[Buffer, None]:
-    for piece, first, last in plan.between(start, stop):
-        match piece:
-            case Literal(data):
-                yield data[first:last]
-            case Stored(planes=planes):
-                for block, skip, take in planes.blocks(first, last):
-                    async for rows in _read_rows(block, skip, take, stored, limits.chunk_bytes):
-                        yield rows
-            case Unpacked():
-                async for rows in _unpack(piece, first, last, stored, limits):
-                    yield rows
+    """Read chunks; while one is taken, the next are read, as far ahead as the object wants it."""
+    if not stored.read_ahead_bytes:
+        for chunk in chunks:
+            yield await _read_chunk(chunk, stored)
+        return
+    running: deque[tuple[asyncio.Task[Buffer], int]] = deque()
+    ahead_bytes = 0
+    coming = next(chunks, None)
+    try:
+        while coming or running:
+            if coming and (not running or ahead_bytes + coming.size <= stored.read_ahead_bytes):
+                running.append((asyncio.create_task(_read_chunk(coming, stored)), coming.size))
+                ahead_bytes += coming.size
+                coming = next(chunks, None)
+            else:
+                data = await running[0][0]
+                ahead_bytes -= running.popleft()[1]
+                yield data
+    finally:
+        for task, _ in running:
+            task.cancel()
+        await asyncio.gather(*(task for task, _ in running), return_exceptions=True)
 
 
-async def _read_rows(
-    block: Block, skip: int, take: int, stored: StoredObject, chunk_bytes: int
-) -> AsyncGenerator[Buffer, None]:
-    """Read a block in parts; drop `skip` bytes at its start and all behind the next `take`."""
-    for part in split_block(block, chunk_bytes):
-        rows = await stored.read(part)
-        if skip or take < len(rows):
-            rows = rows[skip : skip + take]
-            skip = 0
-        take -= len(rows)
-        yield rows
-
-
-async def _unpack(
-    piece: Unpacked, start: int, stop: int, stored: StoredObject, limits: LimitSettings
-) -> AsyncGenerator[Buffer, None]:
-    """Decode the bands of tiles that hold the piece's bytes from `start` to `stop`."""
-    offset = 0
-    for band in bands_of(piece, limits):
-        if offset >= stop:
-            return
-        first, last = max(start - offset, 0), min(stop - offset, band.size)
-        offset += band.size
-        if first < last:
+async def _read_chunk(chunk: Chunk, stored: StoredObject) -> Buffer:
+    match chunk:
+        case Copied():
+            return await _copy(chunk, stored)
+        case Pixels(band, skip, size):
             pixels = await read_band(band, stored)
-            yield pixels[first:last]
+            return pixels if size == len(pixels) else memoryview(pixels)[skip : skip + size]
+
+
+async def _copy(chunk: Copied, stored: StoredObject) -> Buffer:
+    blocks = chunk.blocks
+    packed = memoryview(await stored.read(*blocks)) if blocks else memoryview(b"")
+    if len(chunk.parts) == 1 and chunk.size == len(packed):
+        return packed
+    found: list[Buffer] = []
+    offset = 0
+    for part in chunk.parts:
+        if isinstance(part, Rows):
+            first = offset + part.skip
+            found.append(packed[first : first + part.size])
+            offset += part.block.size
+        else:
+            found.append(part)
+    return b"".join(found)
 
 
 async def read_band(band: Band, stored: StoredObject) -> bytes:
@@ -136,26 +158,21 @@ async def read_band(band: Band, stored: StoredObject) -> bytes:
     ------
     CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
     """
-    table = b"".join([bytes(await _read_range(stored, rows)) for rows in band.rows])
-    tiles = locate_tiles(band, table)
+    table = await stored.read(*(Block.run(rows.start, rows.stop) for rows in band.rows))
+    tiles = locate_tiles(band, bytes(table))
     packed = await _read_ranges(stored, [tile.data for tile in tiles])
     return await asyncio.to_thread(decode_band, band, tiles, packed)
 
 
 async def _read_ranges(stored: StoredObject, ranges: Sequence[ByteRange]) -> list[bytes]:
-    """Read ranges, neighbours at once: the tiles of a band mostly lie one after the other."""
-    found: dict[ByteRange, bytes] = {}
-    run: list[ByteRange] = []
-    for each in [*sorted(set(ranges), key=lambda r: r.start), None]:
-        if run and (each is None or each.start != run[-1].stop):
-            data = bytes(await _read_range(stored, ByteRange(run[0].start, run[-1].stop)))
-            for part in run:
-                found[part] = data[part.start - run[0].start : part.stop - run[0].start]
-            run = []
-        if each is not None:
-            run.append(each)
-    return [found[each] for each in ranges]
-
-
-async def _read_range(stored: StoredObject, wanted: ByteRange) -> Buffer:
-    return await stored.read(Block.run(wanted.start, wanted.stop))
+    """Read ranges, neighbours as one: the tiles of a band mostly lie one after the other."""
+    runs = join_ranges(ranges)
+    packed = memoryview(await stored.read(*(Block.run(run.start, run.stop) for run in runs)))
+    starts = [run.start for run in runs]
+    offsets = list(accumulate((run.size for run in runs), initial=0))
+    found = []
+    for each in ranges:
+        index = bisect_right(starts, each.start) - 1
+        offset = offsets[index] + each.start - starts[index]
+        found.append(bytes(packed[offset : offset + each.size]))
+    return found

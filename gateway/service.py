@@ -5,6 +5,7 @@ The core decides, storage fetches, the web answers; here they meet.
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -138,7 +139,8 @@ class Service:
         data = read_now(answer.plan, answer.stored, start, stop)
         if data is not None:
             return data
-        return b"".join([bytes(chunk) async for chunk in self.read_chunks(answer, start, stop)])
+        async with aclosing(self.read_chunks(answer, start, stop)) as chunks:
+            return b"".join([bytes(chunk) async for chunk in chunks])
 
     def read_chunks(self, answer: Answer, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
         """Read the bytes of an answer in order and in bounded memory.

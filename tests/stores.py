@@ -23,6 +23,8 @@ class FakeObject:
         Whether it is given without waiting.
     announced : int or None
         The length that it claims to have, if not that of its content.
+    read_ahead_bytes : int
+        How far ahead of the client it wants to be read.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class FakeObject:
         *,
         resident: bool = False,
         announced: int | None = None,
+        read_ahead_bytes: int = 0,
     ) -> None:
         self.content = content
         self.info = ObjectInfo(announced or len(content), identity, MODIFIED)
         self.resident = resident
+        self.read_ahead_bytes = read_ahead_bytes
         self.asked: list[Block] = []
         self.reads = 0
         self.bytes_read = 0
@@ -52,11 +56,16 @@ class FakeObject:
             target[:] = self._pack(block)
         return self.resident
 
-    async def read(self, block: Block) -> Buffer:
-        """Give a block, after the gate was opened."""
+    @property
+    def bytes_needed(self) -> int:
+        """As many as were read."""
+        return self.bytes_read
+
+    async def read(self, *blocks: Block) -> Buffer:
+        """Give blocks, after the gate was opened."""
         if self.gate is not None:
             await self.gate.wait()
-        return self._pack(block)
+        return b"".join(self._pack(block) for block in blocks)
 
     async def peek(self, start: int, stop: int) -> Buffer:
         """Give a range as far as the content goes."""

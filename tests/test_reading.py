@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from gateway.config import LimitSettings
 from gateway.core.box import BoxRule
+from gateway.core.errors import StorageUnavailable
 from gateway.core.plan import CutoutPlan, plan_cutout
 from gateway.core.query import parse_query, split_query
+from gateway.core.ranges import Block
 from gateway.reading import read_chunks, read_now
+from gateway.storage.store import Buffer
 from tests.core.compressed import compress
 from tests.core.cutting import coordinates_of, parent_of
 from tests.fits_files import extension, image, mef, pixels, table
@@ -22,6 +25,7 @@ from tests.stores import FakeObject
 LIMITS = LimitSettings(chunk_bytes=4096)
 FILES = {
     "image": image(),
+    "large": image(pixels((200, 100), "i4")),
     "cube": image(pixels((5, 40, 30), "i2")),
     "extensions": mef(extension(pixels((60, 50)), "A"), table(), extension(pixels((9, 9)), "B")),
     "compressed": compress(pixels((90, 80), "i2"), compression_type="RICE_1", tile_shape=(7, 80)),
@@ -36,6 +40,19 @@ def make_plan(name: str, query: str) -> CutoutPlan:
     parent = parent_of(file)
     cutout = parse_query(split_query(query))
     return plan_cutout(parent, cutout, BoxRule.EXACT, coordinates_of(file, parent))
+
+
+class Recorder(FakeObject):
+    """An object that notes which blocks are asked for at once."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.calls: list[tuple[Block, ...]] = []
+
+    async def read(self, *blocks: Block) -> Buffer:
+        """Give blocks."""
+        self.calls.append(blocks)
+        return await super().read(*blocks)
 
 
 async def read(plan: CutoutPlan, stored: FakeObject, start: int, stop: int) -> bytes:
@@ -56,7 +73,9 @@ async def test_any_part_is_the_part_of_the_whole(name: str, query: str, data: st
     now = read_now(plan, FakeObject(FILES[name], resident=True), start, stop)
 
     assert len(whole) == plan.size
-    assert await read(plan, FakeObject(FILES[name]), start, stop) == whole[start:stop]
+    ahead = data.draw(st.sampled_from([0, 1, 10_000]))
+    stored = FakeObject(FILES[name], read_ahead_bytes=ahead)
+    assert await read(plan, stored, start, stop) == whole[start:stop]
     assert (name == "compressed" and now is None) or bytes(now) == whole[start:stop]
 
 
@@ -118,3 +137,79 @@ async def test_long_rows_are_cut_and_short_rows_are_joined():
 
     assert np.array_equal(found, np.arange(27000).reshape(3, 9000)[:, 500:8500])
     assert max(block.size for block in stored.asked) <= LIMITS.chunk_bytes
+
+
+async def test_chunks_are_read_ahead_and_no_further():
+    """An object that asks for it is read ahead of the client, as far as it says."""
+    plan = make_plan("large", "center=9,9px&size=9999px")
+    stored = FakeObject(FILES["large"], read_ahead_bytes=3 * LIMITS.chunk_bytes)
+    async with aclosing(read_chunks(plan, stored, 0, plan.size, LIMITS)) as chunks:
+        await anext(chunks)
+        await asyncio.sleep(0)
+        ahead_bytes = stored.bytes_read  # the first chunk is the header
+
+    assert LIMITS.chunk_bytes < ahead_bytes <= 3 * LIMITS.chunk_bytes
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_an_answer_that_is_left_leaves_no_reads(name: str):
+    """Who goes while reads are under way takes them along."""
+    plan = make_plan(name, "center=9,9px&size=9999px")
+    stored = FakeObject(FILES[name], read_ahead_bytes=2**20)
+    before = asyncio.all_tasks()
+    async with aclosing(read_chunks(plan, stored, 0, plan.size, LIMITS)) as chunks:
+        await anext(chunks)
+        stored.gate = asyncio.Event()
+
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_read_that_fails_ends_the_others():
+    """The error of a read is told after the bytes before it, and nothing goes on behind it."""
+    plan = make_plan("large", "center=9,9px&size=9999px")
+    stored = FakeObject(FILES["large"], read_ahead_bytes=2**20)
+    stored.failure, stored.fails_behind = StorageUnavailable("no"), 30_000
+    before = asyncio.all_tasks()
+    async with aclosing(read_chunks(plan, stored, 0, plan.size, LIMITS)) as chunks:
+        for _ in range(7):  # the header, and 24 kB of rows
+            assert await anext(chunks)
+        with pytest.raises(StorageUnavailable):
+            await anext(chunks)
+
+    assert asyncio.all_tasks() == before
+
+
+async def test_the_rows_of_all_hdus_are_asked_for_at_once():
+    """A small cutout of several images is one call of the object: one round trip."""
+    plan = make_plan("extensions", "center=3,3px&size=4px")
+    stored = Recorder(FILES["extensions"])
+    found = [chunk async for chunk in read_chunks(plan, stored, 0, plan.size, LimitSettings())]
+
+    assert len(found) == 1
+    assert [len(blocks) for blocks in stored.calls] == [3]
+
+
+async def test_tiles_that_lie_apart_are_asked_for_at_once():
+    """A column of small tiles is one call for the table and one for all tiles."""
+    file = compress(pixels((90, 80), "i2"), compression_type="RICE_1", tile_shape=(10, 10))
+    parent = parent_of(file)
+    query = parse_query(split_query("center=15,45px&size=8,80px"))
+    plan = plan_cutout(parent, query, BoxRule.EXACT, coordinates_of(file, parent))
+    stored = Recorder(file)
+    async for _ in read_chunks(plan, stored, 0, plan.size, LimitSettings()):
+        pass
+
+    assert len(stored.calls) == 2
+    assert len(stored.calls[1]) > 5
+
+
+async def test_a_part_that_begins_inside_of_a_long_row():
+    """Rows that are longer than a chunk are cut; a part may begin behind the first cut."""
+    wide = image(np.arange(3 * 9000, dtype="i4").reshape(3, 9000))
+    parent = parent_of(wide)
+    cutout = parse_query(split_query("center=4500,2px&size=8000,3px"))
+    plan = plan_cutout(parent, cutout, BoxRule.EXACT, coordinates_of(wide, parent))
+    start = plan.pieces[0].size + 32_000 + 9_001
+    whole = await read(plan, FakeObject(wide), 0, plan.size)
+
+    assert await read(plan, FakeObject(wide), start, start + 50_000) == whole[start:][:50_000]

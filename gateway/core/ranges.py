@@ -1,6 +1,6 @@
-"""Byte ranges, strided blocks of bytes, and how a block is cut into reads. No I/O."""
+"""Byte ranges, and strided blocks of bytes. No I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -82,27 +82,18 @@ def split_block(block: Block, max_bytes: int) -> Iterator[Block]:
             yield Block.run(offset, min(offset + max_bytes, stop))
 
 
-def plan_reads(block: Block, *, max_gap_bytes: int, max_read_bytes: int) -> Iterator[Block]:
-    """Cut a block into blocks that are each fetched by one read of their span.
+def join_ranges(ranges: Iterable[ByteRange]) -> list[ByteRange]:
+    """Join ranges that touch or overlap.
 
-    The rows are equally spaced, so either every gap is worth reading or none is: reading a gap
-    pays when it costs less than another round trip.
-
-    Parameters
-    ----------
-    block : Block
-        What is needed.
-    max_gap_bytes : int
-        The largest gap that is read and thrown away to save a read.
-    max_read_bytes : int
-        The largest span of one read; a single row may exceed it only by being cut into runs.
+    Examples
+    --------
+    >>> join_ranges([ByteRange(5, 9), ByteRange(0, 3), ByteRange(3, 4), ByteRange(6, 7)])
+    [ByteRange(start=0, stop=4), ByteRange(start=5, stop=9)]
     """
-    if block.row_bytes > max_read_bytes:
-        yield from split_block(block, max_read_bytes)
-        return
-    if block.row_stride - block.row_bytes > max_gap_bytes:
-        step = 1
-    else:
-        step = max(1, (max_read_bytes - block.row_bytes) // block.row_stride + 1)
-    for first in range(0, block.n_rows, step):
-        yield block.rows(first, min(first + step, block.n_rows))
+    joined: list[ByteRange] = []
+    for each in sorted(ranges, key=lambda wanted: wanted.start):
+        if joined and each.start <= joined[-1].stop:
+            joined[-1] = ByteRange(joined[-1].start, max(joined[-1].stop, each.stop))
+        else:
+            joined.append(each)
+    return joined

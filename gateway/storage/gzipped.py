@@ -37,6 +37,8 @@ class GzippedObject:
         self._packed = packed
         self._max_bytes = max_bytes
         self.info = replace(packed.info, size=0)
+        self.read_ahead_bytes = packed.read_ahead_bytes
+        self._one_reader = asyncio.Lock()  # there is one position
         self._rewind()
 
     @property
@@ -49,29 +51,37 @@ class GzippedObject:
         """Number of packed bytes that the storage gave so far."""
         return self._packed.bytes_read
 
+    @property
+    def bytes_needed(self) -> int:
+        """Number of packed bytes that were asked of the file so far."""
+        return self._packed.bytes_needed
+
     def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
         """Give nothing: unpacking takes time."""
         return False
 
-    async def read(self, block: Block) -> Buffer:
-        """Unpack a block."""
-        if block.start < self._position:
-            self._rewind()
+    async def read(self, *blocks: Block) -> Buffer:
+        """Unpack blocks."""
         rows = bytearray()
-        for row in range(block.n_rows):
-            await self._take(block.start + row * block.row_stride - self._position, None)
-            await self._take(block.row_bytes, rows)
-        if len(rows) != block.size:
+        async with self._one_reader:
+            for block in blocks:
+                if block.start < self._position:
+                    self._rewind()
+                for row in range(block.n_rows):
+                    await self._take(block.start + row * block.row_stride - self._position, None)
+                    await self._take(block.row_bytes, rows)
+        if len(rows) != sum(block.size for block in blocks):
             raise ShortRead("The unpacked file ends before the bytes that were asked for.")
         return rows
 
     async def peek(self, start: int, stop: int) -> Buffer:
         """Unpack a range as far as the file goes."""
-        if start < self._position:
-            self._rewind()
         found = bytearray()
-        await self._take(start - self._position, None)
-        await self._take(stop - start, found)
+        async with self._one_reader:
+            if start < self._position:
+                self._rewind()
+            await self._take(start - self._position, None)
+            await self._take(stop - start, found)
         return found
 
     async def close(self) -> None:

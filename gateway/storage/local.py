@@ -155,8 +155,14 @@ class LocalObject:
         self._file = file
         self._store = store
         self.info = file.info
+        self.read_ahead_bytes = 0  # the kernel does it
         self.reads = 0
         self.bytes_read = 0
+
+    @property
+    def bytes_needed(self) -> int:
+        """Number of bytes that were asked for so far: no gap is read."""
+        return self.bytes_read
 
     def read_resident(self, block: Block, target: memoryview) -> bool:
         """Copy a block if it is in memory."""
@@ -167,15 +173,19 @@ class LocalObject:
         self._count(block)
         return True
 
-    async def read(self, block: Block) -> Buffer:
-        """Read a block, in a thread if it is not in memory."""
-        target = new_buffer(block.size)
-        with _TRANSLATED:
-            self._file.check(block)
-            if block.n_rows > _MAX_ROWS or not self._file.copy_resident(block, target):
-                await asyncio.to_thread(self._file.copy, block, target)
-        self._count(block)
-        return target
+    async def read(self, *blocks: Block) -> Buffer:
+        """Read blocks, in a thread where they are not in memory."""
+        found = new_buffer(sum(block.size for block in blocks))
+        offset = 0
+        for block in blocks:
+            target = found[offset : offset + block.size]
+            offset += block.size
+            with _TRANSLATED:
+                self._file.check(block)
+                if block.n_rows > _MAX_ROWS or not self._file.copy_resident(block, target):
+                    await asyncio.to_thread(self._file.copy, block, target)
+            self._count(block)
+        return found
 
     async def peek(self, start: int, stop: int) -> Buffer:
         """Read a range as far as the file goes."""

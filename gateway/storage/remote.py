@@ -1,18 +1,19 @@
-"""A Store on any Engine: plans which bytes are asked for, a bounded number of reads at once."""
+"""A Store on any Engine: plans which bytes are asked for, and how many reads run at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import numpy as np
 
+from gateway.config import LimitSettings
 from gateway.core.errors import GatewayError, ShortRead
-from gateway.core.ranges import Block, plan_reads
+from gateway.core.ranges import Block
+from gateway.core.read_plan import Part, Read, plan_reads
 from gateway.storage.engine import Engine
-from gateway.storage.store import Buffer, Entry, ObjectInfo
+from gateway.storage.link_model import LinkModel
+from gateway.storage.store import Buffer, Entry, ObjectInfo, new_buffer
 
-_MAX_GAP = 1024 * 1024  # bytes; about what a round trip to S3 costs
-_MAX_READ = 8 * 1024 * 1024  # bytes
-_AT_ONCE = 8  # reads of one block
+_LIMITS = LimitSettings()
 
 
 class RemoteStore:
@@ -22,14 +23,23 @@ class RemoteStore:
     ----------
     engine : Engine
         The storage.
+    limits : LimitSettings
+        How much is read at once.
+    request_cost_s : float
+        What a request to the storage costs beside its latency.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, limits: LimitSettings = _LIMITS, request_cost_s: float = 0.0005
+    ) -> None:
         self._engine = engine
+        self._limits = limits
+        self._places = asyncio.Semaphore(limits.storage_reads)
+        self._model = LinkModel(request_cost_s, limits.storage_reads)
 
     async def open(self, key: str) -> "RemoteObject":
         """Ask for the present version of an object."""
-        return RemoteObject(self._engine, key, await self._engine.head(key))
+        return RemoteObject(self, key, await self._engine.head(key), self._limits.read_ahead_bytes)
 
     def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder."""
@@ -43,40 +53,51 @@ class RemoteStore:
         """Close the engine's connections."""
         await self._engine.close()
 
+    def plan(self, blocks: tuple[Block, ...]) -> list[Read]:
+        """Plan the reads of blocks, by what reads have cost of late."""
+        return plan_reads(blocks, self._model.link, self._limits.max_read_bytes)
+
+    async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
+        """Read bytes by one request, when there is a place for it."""
+        async with self._places:
+            return await self._model.watch(self._engine.get(key, start, stop, version))
+
 
 class RemoteObject:
     """One version of an object, open for reading by one request."""
 
-    def __init__(self, engine: Engine, key: str, info: ObjectInfo) -> None:
-        self._engine = engine
+    def __init__(
+        self, store: RemoteStore, key: str, info: ObjectInfo, read_ahead_bytes: int
+    ) -> None:
+        self._store = store
         self._key = key
         self.info = info
+        self.read_ahead_bytes = read_ahead_bytes
         self.reads = 0
         self.bytes_read = 0
+        self.bytes_needed = 0
 
     def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
         """Give nothing: all of it is remote."""
         return False
 
-    async def read(self, block: Block) -> Buffer:
-        """Read a block by as few requests as pay."""
-        if block.span.stop > self.info.size:
+    async def read(self, *blocks: Block) -> Buffer:
+        """Read blocks by as few requests as pay, all at once."""
+        if any(block.span.stop > self.info.size for block in blocks):
             raise ShortRead("The file ends before the bytes that were asked for.")
-        parts = list(plan_reads(block, max_gap_bytes=_MAX_GAP, max_read_bytes=_MAX_READ))
-        if len(parts) == 1:
-            return await self._fetch(parts[0])
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def fetch(part: Block) -> Buffer:
-            async with limit:
-                return await self._fetch(part)
-
+        size = sum(block.size for block in blocks)
+        self.bytes_needed += size
+        reads = self._store.plan(blocks)
+        if len(reads) == len(blocks) == 1 and reads[0].span.size == size:  # nothing to pack
+            return await self._get(reads[0])
+        target = new_buffer(size)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(fetch(part)) for part in parts]
+                for read in reads:
+                    group.create_task(self._fetch(read, target))
         except* GatewayError as errors:
             raise errors.exceptions[0] from None
-        return b"".join(task.result() for task in tasks)
+        return target
 
     async def peek(self, start: int, stop: int) -> Buffer:
         """Read a range as far as the object goes."""
@@ -86,13 +107,21 @@ class RemoteObject:
     async def close(self) -> None:
         """Do nothing: connections belong to the engine."""
 
-    async def _fetch(self, block: Block) -> Buffer:
-        """Read the span of a block and pack its rows."""
-        span = block.span
-        data = await self._engine.get(self._key, span.start, span.stop, self.info)
+    async def _fetch(self, read: Read, target: memoryview) -> None:
+        data = await self._get(read)
+        for part in read.parts:
+            _copy_rows(part, read.span.start, data, target)
+
+    async def _get(self, read: Read) -> Buffer:
+        data = await self._store.get(self._key, read.span.start, read.span.stop, self.info)
         self.reads += 1
         self.bytes_read += len(data)
-        if block.n_rows == 1:
-            return bytes(data)
-        shape, strides = (block.n_rows, block.row_bytes), (block.row_stride, 1)
-        return np.ndarray(shape, np.uint8, data, 0, strides).tobytes()
+        return data
+
+
+def _copy_rows(part: Part, data_start: int, data: Buffer, target: memoryview) -> None:
+    """Copy the rows of a part from where they lie in the file to where they are packed."""
+    rows = part.rows
+    shape, strides = (rows.n_rows, rows.row_bytes), (rows.row_stride, 1)
+    source = np.ndarray(shape, np.uint8, data, rows.start - data_start, strides)
+    np.copyto(np.ndarray(shape, np.uint8, target, part.offset), source)

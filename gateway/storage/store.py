@@ -70,6 +70,14 @@ class StoredObject(Protocol):
     def bytes_read(self) -> int:
         """Number of bytes that the storage gave so far, gaps included."""
 
+    @property
+    def bytes_needed(self) -> int:
+        """Number of bytes that were asked of the object so far."""
+
+    @property
+    def read_ahead_bytes(self) -> int:
+        """How far ahead of the client it pays to read; 0 if only what is wanted is to be read."""
+
     def read_resident(self, block: Block, target: memoryview) -> bool:
         """Read a block into a buffer if that needs no waiting; tell whether it was done.
 
@@ -88,8 +96,10 @@ class StoredObject(Protocol):
             The object is no longer the one that was opened.
         """
 
-    async def read(self, block: Block) -> Buffer:
-        """Read a block: its rows, packed, exactly `block.size` bytes.
+    async def read(self, *blocks: Block) -> Buffer:
+        """Read blocks: their rows, packed, one block behind the other, exactly as many bytes.
+
+        What is needed at the same time is asked for at once, so that it costs one round trip.
 
         Raises
         ------

@@ -5,6 +5,7 @@ no byte ranges: where its bytes lie is only known when all are made.
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from time import perf_counter
 
 from aiohttp import BytesPayload, hdrs, web
@@ -140,8 +141,10 @@ class Sender:
     ) -> AsyncGenerator[Buffer, None]:
         for prefix, part in multipart.parts:
             yield prefix
-            async for chunk in self._service.read_chunks(answer, part.start, part.stop):
-                yield chunk
+            chunks = self._service.read_chunks(answer, part.start, part.stop)
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk
         yield multipart.closing
 
 

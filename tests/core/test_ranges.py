@@ -1,10 +1,11 @@
-"""Byte ranges and blocks: each byte once, in order, within the limits."""
+"""Byte ranges and blocks: each byte once and in order."""
 
-import pytest
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.ranges import Block, ByteRange, plan_reads, split_block
+from gateway.core.ranges import Block, ByteRange, join_ranges, split_block
 from tests import strategies
 from tests.core.cutting import read_rows
 
@@ -43,26 +44,16 @@ def test_rows_stay_whole_where_they_fit():
     assert [part.n_rows for part in parts] == [2, 2, 1]
 
 
-@given(strategies.blocks(), st.integers(0, 12), st.integers(1, 100))
-def test_planned_reads_give_each_byte_once(block, max_gap_bytes, max_read_bytes):
-    """The reads hold the block's bytes, in order, none spans more than the limit."""
-    reads = list(plan_reads(block, max_gap_bytes=max_gap_bytes, max_read_bytes=max_read_bytes))
-    assert b"".join(read_rows(FILE, part) for part in reads) == read_rows(FILE, block)
-    assert all(part.span.size <= max_read_bytes for part in reads)
-
-
-@pytest.mark.parametrize(
-    ("max_gap_bytes", "max_read_bytes", "rows"),
-    [
-        (5, 1000, [1, 1, 1, 1]),  # the gap is too wide
-        (6, 1000, [4]),
-        (6, 33, [3, 1]),  # two gaps and three rows are 24 bytes, four rows 34
-        (6, 4, [1, 1, 1, 1]),
-        (6, 3, [1] * 8),  # each row in two runs
-    ],
+_ranges = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=12).map(
+    lambda pairs: [ByteRange(start, start + size) for start, size in pairs]
 )
-def test_a_gap_is_read_where_it_is_cheaper_than_a_round_trip(max_gap_bytes, max_read_bytes, rows):
-    """Rows are merged if their gap is small, as far as one read may reach."""
-    block = Block(start=0, row_bytes=4, row_stride=10, n_rows=4)
-    reads = plan_reads(block, max_gap_bytes=max_gap_bytes, max_read_bytes=max_read_bytes)
-    assert [part.n_rows for part in reads] == rows
+
+
+@given(_ranges)
+def test_joined_ranges_hold_the_same_bytes(ranges):
+    """Each byte of the ranges lies in one of the joined ones, between which there are gaps."""
+    joined = join_ranges(ranges)
+    held = [byte for each in joined for byte in range(each.start, each.stop)]
+
+    assert held == sorted({byte for each in ranges for byte in range(each.start, each.stop)})
+    assert all(before.stop < after.start for before, after in pairwise(joined))

@@ -44,7 +44,8 @@ class TestGoogle(StoreContract):
         """Give a store of the contract's files in a public bucket."""
         seaweedfs.put("public", {f"gcs/{name}": content for name, content in FILES.items()})
         options = {"token": "anon", "endpoint_url": seaweedfs.url}
-        return RemoteStore(open_engine("gs://public/gcs", options, timeout_s=10))
+        engine = open_engine("gs://public/gcs", options, timeout_s=10)
+        return RemoteStore(engine)
 
 
 async def test_no_byte_of_another_version_is_given(seaweedfs: S3Server, engine: Engine):
@@ -92,7 +93,8 @@ async def test_anonymous_access_is_one_word(seaweedfs: S3Server):
     seaweedfs.put("public", {"image.fits": CONTENT})
     seaweedfs.put("contract", {"image.fits": CONTENT})
     options = {"anon": True, "endpoint_url": seaweedfs.url}
-    store = RemoteStore(open_engine("s3://public", options, timeout_s=10))
+    engine = open_engine("s3://public", options, timeout_s=10)
+    store = RemoteStore(engine)
     stored = await store.open("image.fits")
 
     assert bytes(await stored.read(Block.run(3, 9))) == CONTENT[3:9]

@@ -89,9 +89,9 @@ async def test_a_store_that_gives_too_little_cannot_end_an_answer(connect: Conne
 class Careless(FakeObject):
     """An object that breaks its protocol: the last byte of every read is missing."""
 
-    async def read(self, block: Block) -> Buffer:
+    async def read(self, *blocks: Block) -> Buffer:
         """Give a byte less than was asked for."""
-        return (await super().read(block))[:-1]
+        return (await super().read(*blocks))[:-1]
 
 
 async def test_what_is_sent_is_counted(connect: Connect):

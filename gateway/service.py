@@ -127,6 +127,10 @@ class Service:
             await self._index.learn_wcs(source.place, known, stored)
         return known, stored
 
+    async def forget(self, source: Source) -> None:
+        """Drop what is known of a file that turned out to be another one."""
+        await self._index.forget(source.place)
+
     async def read_small(self, answer: Answer, start: int, stop: int) -> Buffer | None:
         """Read the bytes of an answer at once if they are few, else give None.
 

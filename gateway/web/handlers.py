@@ -7,7 +7,7 @@ from time import perf_counter
 from aiohttp import hdrs, web
 
 from gateway.config import LimitSettings
-from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound
+from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound, SourceChanged
 from gateway.core.folder_query import parse_folder_query
 from gateway.core.preview_query import asks_for_picture, parse_preview_query
 from gateway.core.query import CutoutQuery, parse_query, split_query
@@ -116,9 +116,13 @@ class Handlers:
                 return _to_folder(request)
             raise
         resolve_s = perf_counter() - started
-        if parameters:
-            return await self._get_part(request, source, parameters, resolve_s)
-        return await self._get_file(request, source, resolve_s)
+        try:
+            if parameters:
+                return await self._get_part(request, source, parameters, resolve_s)
+            return await self._get_file(request, source, resolve_s)
+        except SourceChanged:
+            await self._service.forget(source)
+            raise
 
     async def _get_part(
         self, request: web.Request, source: Source, parameters: dict[str, str], resolve_s: float

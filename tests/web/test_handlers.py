@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,12 +13,14 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from gateway.config import CollectionSettings, Settings
-from gateway.core.errors import StorageUnavailable
+from gateway.core.errors import SourceChanged, StorageUnavailable
 from gateway.web.app import build_app
+from tests.fits_files import image
 from tests.stores import FakeObject, FakeStore
 from tests.web.conftest import Connect
 from tests.web.small_archive import (
     CUT,
+    DATA,
     FILE,
     GZIPPED,
     IMAGE,
@@ -409,3 +412,18 @@ async def test_links_out_of_a_collection(aiohttp_client, tmp_path: Path, *, foll
     assert len((await listing.json())["entries"]) == follow
     for query in ("", f"?{CUT}"):
         assert (await client.get(f"{ROOT}/link.fits{query}")).status == (200 if follow else 404)
+
+
+async def test_a_file_that_changed_is_seen_as_it_is_now(connect: Connect):
+    """Even if its identity is the same, its layout is not that of the former file any more."""
+    objects = files()
+    client = await connect(objects)
+    assert (await client.get(PLAIN)).status == 200
+    wider = np.pad(DATA, ((0, 0), (0, 1000)))
+    objects["a.fits"].content = image(wider)
+    objects["a.fits"].info = replace(objects["a.fits"].info, size=len(image(wider)))
+    objects["a.fits"].failure = SourceChanged("The file changed while it was read; ask again.")
+
+    assert (await client.get(PLAIN)).status == 502
+    objects["a.fits"].failure = None
+    assert np.array_equal(cut_pixels(await (await client.get(PLAIN)).read()), PIXELS)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import describe_settings, load_settings
+from gateway.config import load_settings
+from gateway.config_description import describe_settings
 from gateway.storage.archive import open_archive
 
 ROOT = Path(__file__).parents[1]

@@ -12,10 +12,10 @@ from gateway.config import (
     ConfigurationError,
     ServerSettings,
     Settings,
-    describe_settings,
     load_settings,
     settings_for_source,
 )
+from gateway.config_description import describe_settings
 
 CONFIG = Path(__file__).parent.parent / "config"
 

@@ -60,6 +60,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Path("demo-archive"),
         help="where the archive is made (default: %(default)s)",
     )
+    command.add_argument("--no-serve", action="store_true", help="only make it")
     _add_server_options(command)
     command.set_defaults(run=_demo)
 
@@ -143,6 +144,8 @@ def _serve(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     folder = options.folder.absolute()
     make_archive(folder, _say)
+    if options.no_serve:
+        return 0
     collections = [
         {"path": "/ibe/data", "url": str(folder), "title": "The demo archive"},
         {"path": "/ibe/data/spherex", "url": str(folder / "spherex"), "gzip": "never"},

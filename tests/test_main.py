@@ -152,6 +152,15 @@ def test_check_says_what_can_be_reached(folder: Path, capsys: pytest.CaptureFixt
     assert lines[0].startswith("/ibe/bad: The storage could not be read; try again later. (")
 
 
+def test_the_demonstration_may_only_be_made(tmp_path: Path):
+    """With --no-serve the archive is made, and the program ends."""
+    ended = run_command("demo", "--folder", tmp_path, "--no-serve")
+
+    assert ended.returncode == 0
+    assert "Listening" not in ended.stdout
+    assert len(list(tmp_path.rglob("*.fits*"))) == ended.stdout.count("made ")
+
+
 def test_the_demonstration(tmp_path: Path):
     """The demonstration makes an archive, serves it, and its examples are cutouts."""
     folder = tmp_path / "demo"

@@ -67,7 +67,10 @@ class Handlers:
     async def get_landing(self, request: web.Request) -> web.Response:
         """Say what is served here."""
         titles = {c.path: c.settings.title for c in self._service.archive.collections.values()}
-        base_url = f"{request.scheme}://{request.host}"
+        # behind a proxy that speaks TLS, https is only known from what it says
+        told = request.headers.get(hdrs.X_FORWARDED_PROTO, "")
+        scheme = told if told in {"http", "https"} else request.scheme
+        base_url = f"{scheme}://{request.host}"
         return _page(*render_landing(titles, base_url, request.headers.get(hdrs.ACCEPT, "")))
 
     async def get_health(self, _: web.Request) -> web.Response:

@@ -326,6 +326,19 @@ async def test_the_landing_page_shows_what_is_served(connect: Connect):
     assert json.loads(await listing.text())["collections"][0]["title"] == "The X archive"
 
 
+@pytest.mark.parametrize(
+    ("told", "scheme"), [("https", "https"), ("http", "http"), ("javascript", "http"), ("", "http")]
+)
+async def test_the_landing_page_knows_that_a_proxy_speaks_tls(
+    connect: Connect, told: str, scheme: str
+):
+    """The commands on the page have the scheme that a proxy names, if it is one of the web's."""
+    client = await connect(files())
+    response = await client.get("/", headers={"X-Forwarded-Proto": told})
+
+    assert f"{scheme}://{client.host}:{client.port}{ROOT}/" in await response.text()
+
+
 async def test_other_pages_may_read_the_answers(connect: Connect):
     """CORS: successes, errors and listings of a public collection, and what a viewer needs."""
     client = await connect(files())

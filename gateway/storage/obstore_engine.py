@@ -4,8 +4,9 @@ What obstore raises has few classes and a long text: the text tells what a class
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import obstore
 from obstore.exceptions import (
@@ -41,6 +42,7 @@ from gateway.storage.engine import (
 )
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
+_PAGE = 1000  # objects; what S3 lists at once
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _TIMEOUT = "kind: Timeout"
 _CONNECTION = "HttpError {"  # refused, reset, cut off, or not HTTP at all
@@ -93,17 +95,25 @@ class ObstoreEngine:
         return data
 
     async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
-        """List a folder; obstore gives all of it at once."""
-        with _translated():
-            found = await obstore.list_with_delimiter_async(self._bucket, key or None)
-        folders = [
-            Entry(_last(path), is_folder=True, size=None, modified=None)
-            for path in found["common_prefixes"]
-        ]
-        files = [_entry(each) for each in found["objects"]]
-        if key and not folders and not files:
-            raise NotFound(ABSENT)
-        for entry in sorted([*folders, *files], key=lambda entry: entry.mark):
+        """List a folder: one of files alone page by page, any other at once.
+
+        obstore pages what lies below a folder, however deep, and does not page with a delimiter.
+        """
+        folder = f"{key}/" if key else ""
+        pages = obstore.list(self._bucket, key or None, offset=folder + after, chunk_size=_PAGE)
+        n_listed = 0
+        while objects := await _read_page(pages):
+            if any(_is_deep(folder, each) for each in objects):
+                break
+            n_listed += len(objects)
+            for entry in map(_entry, objects):
+                if entry.mark > after:
+                    yield entry
+                    after = entry.mark
+        else:
+            if n_listed:
+                return
+        for entry in await self._list_whole(key):
             if entry.mark > after:
                 yield entry
 
@@ -115,6 +125,19 @@ class ObstoreEngine:
 
     async def close(self) -> None:
         """Do nothing: connections are closed when the last object of the store goes."""
+
+    async def _list_whole(self, key: str) -> list[Entry]:
+        """List a folder at once."""
+        with _translated():
+            found = await obstore.list_with_delimiter_async(self._bucket, key or None)
+        entries = [_entry(each) for each in found["objects"]]
+        entries += [
+            Entry(_last(path), is_folder=True, size=None, modified=None)
+            for path in found["common_prefixes"]
+        ]
+        if key and not entries:
+            raise NotFound(ABSENT)
+        return sorted(entries, key=lambda entry: entry.mark)
 
     async def _find_folder(self, key: str) -> None:
         """Say why an object is not there, which the answer to a HEAD does not.
@@ -143,6 +166,21 @@ def _describe(found: "obstore.ObjectMeta") -> ObjectInfo:
 def _entry(found: "obstore.ObjectMeta") -> Entry:
     modified = found["last_modified"].timestamp()
     return Entry(_last(found["path"]), is_folder=False, size=found["size"], modified=modified)
+
+
+async def _read_page(pages: "AsyncIterator[Sequence[obstore.ObjectMeta]]") -> list[Any]:
+    with _translated():
+        async for page in pages:  # anext with a default fails on what obstore gives
+            return list(page)
+    return []
+
+
+def _is_deep(folder: str, found: "obstore.ObjectMeta") -> bool:
+    """Tell whether an object is not simply a file of a folder.
+
+    The object that stands for a folder below is empty, and obstore takes the slash off its name.
+    """
+    return "/" in found["path"].removeprefix(folder) or not found["size"]
 
 
 def _last(path: str) -> str:

@@ -139,7 +139,7 @@ class StoreContract:
         marks = [entry.mark async for entry in store.entries("")]
         assert marks == ["empty.fits", "folder/", "image.fits"]
 
-        for after in ("", "a", "empty.fits", "folder", "folder/", "g", "image.fits", "z"):
+        for after in ("", "a", "empty.fits", "f", "folder/", "g", "image.fits", "z"):
             behind = [entry.mark async for entry in store.entries("", after)]
             assert behind == [mark for mark in marks if mark > after]
 

@@ -1,7 +1,12 @@
 """The engine of buckets, on a real S3 server: the contract, and what goes wrong."""
 
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import obstore
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
 from gateway.core.errors import (
     AccessRefused,
@@ -114,3 +119,46 @@ async def test_keys_come_from_the_environment(
     from_environment = open_engine("s3://contract/deep", {}, timeout_s=10)
 
     assert await from_environment.head("image.fits") == await engine.head("image.fits")
+
+
+async def test_a_large_folder_of_files_is_listed_page_by_page(
+    seaweedfs: S3Server, aiohttp_server: Callable[..., Awaitable[TestServer]]
+):
+    """Who takes the first entries of many asks for a thousand, wherever the listing begins."""
+    names, bucket = [f"{n:04}.fits" for n in range(1200)], seaweedfs.bucket("public")
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda name: obstore.put(bucket, f"many/{name}", b"x"), names))
+    requests: list[str] = []
+
+    async def pass_on(request: web.Request) -> web.Response:
+        requests.append(request.path_qs)
+        async with (
+            ClientSession() as session,
+            session.get(seaweedfs.url + request.path_qs) as found,
+        ):
+            return web.Response(body=await found.read(), content_type=found.content_type)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", pass_on)
+    options = {"anon": True, "endpoint_url": str((await aiohttp_server(app)).make_url("/"))}
+    engine = open_engine("s3://public/many", options, timeout_s=10)
+    listing = engine.entries("", after="0099.fits")
+    first = [(await anext(listing)).name for _ in range(500)]
+    n_asked = len(requests)
+    everything = [entry.name async for entry in engine.entries("")]
+
+    assert (first, n_asked) == (names[100:600], 1)
+    assert everything == names
+    assert len(requests) == 1 + 2
+
+
+async def test_a_folder_below_a_page_of_files_is_found(seaweedfs: S3Server):
+    """Folders among files are found, wherever in a listing they come."""
+    names, bucket = [f"{n:04}.fits" for n in range(1010)], seaweedfs.bucket("contract")
+    with ThreadPoolExecutor(16) as pool:
+        keys = [*names, "1005/deep/b.fits"]
+        list(pool.map(lambda key: obstore.put(bucket, f"mixed/{key}", b"x"), keys))
+    engine = open_engine("s3://contract/mixed", seaweedfs.options, timeout_s=10)
+
+    everything = [entry.mark async for entry in engine.entries("")]
+    assert everything == sorted([*names, "1005/"])

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo serve test check format bench clean
+.PHONY: demo serve test check docs format bench clean
 
 demo: $(VENV)/.run  ## a small archive, a server, and URLs to try
 	$(BIN)/ibe-gateway demo
@@ -18,6 +18,9 @@ check: $(VENV)/.dev  ## what a pull request must pass, but for the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'gateway/*.py')
+
+docs: $(VENV)/.docs  ## the site, in build/docs; a broken link or reference is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -36,9 +39,13 @@ $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --group docs
+	touch $@
+
 $(VENV)/.bench: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-archive .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build demo-archive .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

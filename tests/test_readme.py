@@ -109,5 +109,5 @@ def test_the_links_lead_somewhere():
     """Each relative link of the README and of docs/ names a file."""
     root = Path(__file__).parents[1]
     for page in (root / "README.md", *(root / "docs").glob("*.md")):
-        for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", page.read_text()):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

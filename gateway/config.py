@@ -92,7 +92,17 @@ class LimitSettings(_Table):
     request_timeout_s: float = Field(default=300.0, gt=0, le=86400)
     """How long a whole request may take, in seconds."""
     storage_timeout_s: float = Field(default=30.0, gt=0, le=3600)
-    """How long one request to a storage may take, in seconds."""
+    """How long one request to a storage may take, its repetitions included, in seconds."""
+    storage_try_s: float = Field(default=10.0, gt=0, le=3600)
+    """How long one try of it may take, in seconds."""
+    storage_tries: int = Field(default=4, ge=1, le=16)
+    """How often it is tried in all, if it fails in a way that may pass."""
+    storage_failures: int = Field(default=16, ge=1, le=2**16)
+    """After how many failures in a row a storage is left alone; requests are answered 503."""
+    storage_rest_s: float = Field(default=5.0, gt=0, le=3600)
+    """How long a failing storage is left alone, in seconds."""
+    identity_age_s: float = Field(default=3.0, ge=0, le=86400)
+    """How long a remote file is believed to be the version last seen, in seconds; 0 asks always."""
     storage_reads: int = Field(default=128, ge=1, le=4096)
     """Reads that run at once from each remote storage."""
     max_read_bytes: int = Field(default=2 * _MIB, ge=64 * _KIB, le=256 * _MIB)

@@ -139,7 +139,7 @@ def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
     try:
         if get_protocol(collection.url) in _LOCAL:
             return _open_folder(collection, limits)
-        engine = open_engine(collection.url, options, limits.storage_timeout_s)
+        engine = open_engine(collection.url, options, limits)
         return RemoteStore(engine, limits, collection.request_cost_s)
     except (ImportError, TypeError, ValueError) as error:
         raise ConfigurationError(f"The url of {collection.path} cannot be used: {error}") from error

@@ -16,6 +16,7 @@ TOO_SLOW = "The storage did not answer in time; try again later."
 CHANGED = "The file was replaced while it was read; ask for it again."
 REFUSED = "The storage does not let the gateway in; tell those who run it."
 SHORT = "The storage did not answer with the bytes that were asked for."
+BUSY = "The storage has as much to do as it can; try again later."
 NO_LENGTH = "The storage does not tell how long the file is."
 
 # What HTTP, and what speaks over it, says of an object or a caller.

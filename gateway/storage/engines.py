@@ -1,7 +1,7 @@
 """Engines: from a collection's URL to the engine that reads it.
 
-obstore reads S3, Google Cloud Storage and Azure; fsspec's own filesystems read the rest. Why, and
-what was measured, is in docs/storage.md.
+obstore reads S3, Google Cloud Storage and Azure, aiohttp web servers, and fsspec's own filesystems
+read the rest. Why, and what was measured, is in docs/storage.md.
 """
 
 from fsspec import get_filesystem_class
@@ -9,15 +9,21 @@ from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.utils import get_protocol
 
+from gateway.config import LimitSettings
 from gateway.storage import buckets
 from gateway.storage.buckets import Options, open_bucket
 from gateway.storage.engine import Engine
 from gateway.storage.fsspec_engine import FsspecEngine
+from gateway.storage.http_engine import HttpEngine
 from gateway.storage.obstore_engine import ObstoreEngine
+from gateway.storage.remembering import RememberingEngine
+from gateway.storage.resilient import ResilientEngine
+
+_HTTP = ("http", "https")
 
 
-def open_engine(url: str, options: Options, timeout_s: float) -> Engine:
-    """Make the engine of a URL; its storage is not asked for anything yet.
+def open_engine(url: str, options: Options, limits: LimitSettings) -> Engine:
+    """Make the engine of a URL, with all that wraps it; its storage is not asked for anything yet.
 
     Parameters
     ----------
@@ -25,20 +31,37 @@ def open_engine(url: str, options: Options, timeout_s: float) -> Engine:
         With any scheme that fsspec knows.
     options : mapping of str to any
         In fsspec's words.
-    timeout_s : float
-        How long one request to the storage may take.
+    limits : LimitSettings
+        How long it may take, how often it is tried, and how long it is remembered.
 
     Raises
     ------
     ImportError, TypeError, ValueError
         The scheme or an option is not known, or a package is missing; the text says which.
     """
+    engine = ResilientEngine(_open_bare(url, options, limits.storage_timeout_s), limits)
+    return RememberingEngine(engine, limits.identity_age_s)
+
+
+def _open_bare(url: str, options: Options, timeout_s: float) -> Engine:
     scheme = get_protocol(url)
     if scheme in buckets.SCHEMES:
         return ObstoreEngine(open_bucket(url, options, timeout_s))
+    if scheme in _HTTP:
+        return HttpEngine(url, _read_headers(options))
     # not shared with another collection: closing one would close the connections of both
     more = {"skip_instance_cache": True}
     if issubclass(get_filesystem_class(scheme), AsyncFileSystem):
         more["asynchronous"] = True
     filesystem, root = url_to_fs(url, **options, **more)
-    return FsspecEngine(filesystem, root, timeout_s)
+    return FsspecEngine(filesystem, root)
+
+
+def _read_headers(options: Options) -> dict[str, str]:
+    """Give the headers that fsspec takes as ``headers``, or as ``client_kwargs.headers``."""
+    client = options.get("client_kwargs", {})
+    unknown = sorted({*options} - {"headers", "client_kwargs"})
+    unknown += sorted(f"client_kwargs.{name}" for name in {*client} - {"headers"})
+    if unknown:
+        raise ValueError(f"storage_options: {unknown[0]} is not understood; known: headers")
+    return {**client.get("headers", {}), **options.get("headers", {})}

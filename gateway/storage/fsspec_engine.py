@@ -6,25 +6,32 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, unquote
 
-from aiohttp import ClientError
 from fsspec.asyn import AsyncFileSystem
-from fsspec.implementations.http import HTTPFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from gateway.core.errors import (
+    AccessRefused,
     GatewayError,
     IsFolder,
     NotFound,
     ShortRead,
+    SourceChanged,
     StorageTimeout,
     StorageUnavailable,
+    TransientFault,
 )
-from gateway.storage.engine import ABSENT, FOLDER, NO_LENGTH, SHORT, TOO_SLOW, UNREADABLE
+from gateway.storage.engine import (
+    ABSENT,
+    CHANGED,
+    FOLDER,
+    NO_LENGTH,
+    REFUSED,
+    SHORT,
+    TOO_SLOW,
+    UNREADABLE,
+)
 from gateway.storage.store import Buffer, Entry, ObjectInfo
-
-_ABSENT_STATUS = (404, 410)  # what HTTP says of an object that is not there
 
 
 class FsspecEngine:
@@ -36,27 +43,29 @@ class FsspecEngine:
         An asynchronous one must have been made with ``asynchronous=True``.
     root : str
         The path, as the filesystem spells it.
-    timeout_s : float
-        How long one request to the storage may take.
     """
 
-    def __init__(self, filesystem: AbstractFileSystem, root: str, timeout_s: float) -> None:
+    def __init__(self, filesystem: AbstractFileSystem, root: str) -> None:
         self._filesystem = filesystem
         self._root = root.rstrip("/")
-        self._timeout_s = timeout_s
-        self._over_http = isinstance(filesystem, HTTPFileSystem)
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of an object."""
+        self._filesystem.invalidate_cache(self._path(key))
         found = await self._call("info", self._path(key))
         if found.get("type") == "directory":
             raise IsFolder(FOLDER)
         return _describe(found)
 
-    async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:  # noqa: ARG002
-        """Read bytes; that they are of the version is not known."""
-        data: bytes = await self._call("cat_file", self._path(key), start=start, end=stop)
-        # a server that ignores Range answers with the whole object: every pixel would be shifted
+    async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
+        """Read bytes, and look again which version is there: no filesystem can pin a read."""
+        try:
+            data: bytes = await self._call("cat_file", self._path(key), start=start, end=stop)
+            now = await self.head(key)
+        except NotFound as error:
+            raise SourceChanged(CHANGED) from error
+        if now.identity != version.identity:
+            raise SourceChanged(CHANGED)
         if len(data) != stop - start:
             raise ShortRead(SHORT)
         return data
@@ -83,23 +92,19 @@ class FsspecEngine:
 
     def _entry(self, found: dict[str, Any]) -> Entry:
         name = found["name"].rstrip("/").rpartition("/")[2]
-        if self._over_http:  # links of a page: also to other orders of it, and upwards
-            name = unquote(name.partition("?")[0])
         is_folder = found.get("type") == "directory"
         return Entry(name, is_folder, None if is_folder else found.get("size"), _modified(found))
 
     def _path(self, key: str) -> str:
-        # a key with "?" or an encoded ".." in it would lead to another place as part of a URL
-        return f"{self._root}/{quote(key) if self._over_http else key}"
+        return f"{self._root}/{key}"
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
-        """Call a method of the filesystem, within the time, with its errors translated."""
+        """Call a method of the filesystem, with its errors translated."""
         with _translated():
-            async with asyncio.timeout(self._timeout_s):
-                if isinstance(self._filesystem, AsyncFileSystem):
-                    return await getattr(self._filesystem, f"_{method}")(*args, **options)
-                call: Callable[..., Any] = getattr(self._filesystem, method)
-                return await asyncio.to_thread(call, *args, **options)
+            if isinstance(self._filesystem, AsyncFileSystem):
+                return await getattr(self._filesystem, f"_{method}")(*args, **options)
+            call: Callable[..., Any] = getattr(self._filesystem, method)
+            return await asyncio.to_thread(call, *args, **options)
 
 
 def _describe(found: dict[str, Any]) -> ObjectInfo:
@@ -131,21 +136,21 @@ def _modified(found: dict[str, Any]) -> float | None:
 def _translated() -> Iterator[None]:
     """Translate a filesystem's errors: only its "no such object" is an absent file.
 
-    Filesystems raise what their libraries raise; a 503 over HTTP is no OSError.
+    Filesystems raise what their libraries raise, which need not be an OSError.
     """
     try:
         yield
     except GatewayError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        # over HTTP, fsspec calls absent all that could not be asked for
-        cause = error.__cause__
-        if isinstance(cause, ClientError) and getattr(cause, "status", None) not in _ABSENT_STATUS:
-            raise StorageUnavailable(UNREADABLE) from error
         raise NotFound(ABSENT) from error
     except IsADirectoryError as error:
         raise IsFolder(FOLDER) from error
     except TimeoutError as error:
         raise StorageTimeout(TOO_SLOW) from error
+    except PermissionError as error:
+        raise AccessRefused(REFUSED) from error
+    except ConnectionError as error:
+        raise TransientFault(UNREADABLE) from error
     except Exception as error:
         raise StorageUnavailable(UNREADABLE) from error

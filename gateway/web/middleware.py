@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from math import ceil
 from time import perf_counter
 
 from aiohttp import ClientConnectionResetError, hdrs, web
 
 from gateway.config import Settings
-from gateway.core.errors import ArchiveError, GatewayError, Overloaded, StorageTimeout
+from gateway.core.errors import ArchiveError, GatewayError, Overloaded, StorageDown, StorageTimeout
 from gateway.web.conditional import PreconditionFailed, RangeNotSatisfiable, content_range
 from gateway.web.deadlines import Deadlines
 from gateway.web.journal import Journal
@@ -98,6 +99,8 @@ class Gate:
             problem = describe_error(error, trace.request_id, no_overlap_status=status)
         if isinstance(error, Overloaded):
             headers[hdrs.RETRY_AFTER] = str(self._limits.retry_after_s)
+        elif isinstance(error, StorageDown):
+            headers[hdrs.RETRY_AFTER] = str(ceil(error.retry_after_s))
         body, headers[hdrs.CONTENT_TYPE] = render_problem(
             problem, request.headers.get(hdrs.ACCEPT, "")
         )

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from gateway.config import LimitSettings
 from gateway.core.errors import (
     AccessRefused,
     GatewayError,
@@ -24,12 +25,15 @@ from gateway.storage.store import Store
 from tests.servers import S3Server
 from tests.storage.contract import CONTENT, FILES, StoreContract
 
+# a memory of versions would hide what the storage says
+LIMITS = LimitSettings(identity_age_s=0, storage_tries=1)
+
 
 @pytest.fixture
 def engine(seaweedfs: S3Server) -> Engine:
     """Give the engine of a bucket with the contract's files below a prefix."""
     seaweedfs.put("contract", {f"deep/{name}": content for name, content in FILES.items()})
-    return open_engine("s3://contract/deep", seaweedfs.options, timeout_s=10)
+    return open_engine("s3://contract/deep", seaweedfs.options, LIMITS)
 
 
 class TestS3(StoreContract):
@@ -49,8 +53,7 @@ class TestGoogle(StoreContract):
         """Give a store of the contract's files in a public bucket."""
         seaweedfs.put("public", {f"gcs/{name}": content for name, content in FILES.items()})
         options = {"token": "anon", "endpoint_url": seaweedfs.url}
-        engine = open_engine("gs://public/gcs", options, timeout_s=10)
-        return RemoteStore(engine)
+        return RemoteStore(open_engine("gs://public/gcs", options, LIMITS))
 
 
 async def test_no_byte_of_another_version_is_given(seaweedfs: S3Server, engine: Engine):
@@ -82,7 +85,7 @@ async def test_what_cannot_be_read_is_never_not_found(
     seaweedfs: S3Server, url: str, changed: dict[str, str], expected: type[GatewayError]
 ):
     """A storage that does not let us in, or is not there, is told from an absent file."""
-    engine = open_engine(url, {**seaweedfs.options, **changed}, timeout_s=10)
+    engine = open_engine(url, {**seaweedfs.options, **changed}, LIMITS)
 
     with pytest.raises(StorageUnavailable) as caught:
         await engine.head("image.fits")
@@ -98,15 +101,14 @@ async def test_anonymous_access_is_one_word(seaweedfs: S3Server):
     seaweedfs.put("public", {"image.fits": CONTENT})
     seaweedfs.put("contract", {"image.fits": CONTENT})
     options = {"anon": True, "endpoint_url": seaweedfs.url}
-    engine = open_engine("s3://public", options, timeout_s=10)
-    store = RemoteStore(engine)
+    store = RemoteStore(open_engine("s3://public", options, LIMITS))
     stored = await store.open("image.fits")
 
     assert bytes(await stored.read(Block.run(3, 9))) == CONTENT[3:9]
     with pytest.raises(NotFound):
         await store.open("missing.fits")
     with pytest.raises(AccessRefused):
-        await open_engine("s3://contract", options, timeout_s=10).head("image.fits")
+        await open_engine("s3://contract", options, LIMITS).head("image.fits")
 
 
 async def test_keys_come_from_the_environment(
@@ -116,7 +118,7 @@ async def test_keys_come_from_the_environment(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.options["key"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.options["secret"])
     monkeypatch.setenv("AWS_ENDPOINT_URL", seaweedfs.url)
-    from_environment = open_engine("s3://contract/deep", {}, timeout_s=10)
+    from_environment = open_engine("s3://contract/deep", {}, LIMITS)
 
     assert await from_environment.head("image.fits") == await engine.head("image.fits")
 
@@ -141,7 +143,7 @@ async def test_a_large_folder_of_files_is_listed_page_by_page(
     app = web.Application()
     app.router.add_get("/{path:.*}", pass_on)
     options = {"anon": True, "endpoint_url": str((await aiohttp_server(app)).make_url("/"))}
-    engine = open_engine("s3://public/many", options, timeout_s=10)
+    engine = open_engine("s3://public/many", options, LIMITS)
     listing = engine.entries("", after="0099.fits")
     first = [(await anext(listing)).name for _ in range(500)]
     n_asked = len(requests)
@@ -158,7 +160,7 @@ async def test_a_folder_below_a_page_of_files_is_found(seaweedfs: S3Server):
     with ThreadPoolExecutor(16) as pool:
         keys = [*names, "1005/deep/b.fits"]
         list(pool.map(lambda key: obstore.put(bucket, f"mixed/{key}", b"x"), keys))
-    engine = open_engine("s3://contract/mixed", seaweedfs.options, timeout_s=10)
+    engine = open_engine("s3://contract/mixed", seaweedfs.options, LIMITS)
 
     everything = [entry.mark async for entry in engine.entries("")]
     assert everything == sorted([*names, "1005/"])

@@ -1,0 +1,247 @@
+"""An Engine on a web server, by aiohttp: what a server may do wrong is an error, never wrong bytes.
+
+Folders are pages of links, as web servers make them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from secrets import token_hex
+from time import time
+from urllib.parse import quote
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientSSLError,
+    TCPConnector,
+    hdrs,
+)
+from yarl import URL
+
+from gateway.core.errors import (
+    AccessRefused,
+    IsFolder,
+    NotFound,
+    ShortRead,
+    SourceChanged,
+    StorageTimeout,
+    StorageUnavailable,
+    TransientFault,
+)
+from gateway.storage.engine import (
+    ABSENT,
+    ABSENT_STATUS,
+    ACCESS_STATUS,
+    CHANGED,
+    FOLDER,
+    NO_LENGTH,
+    REFUSED,
+    SHORT,
+    TOO_SLOW,
+    TRANSIENT_STATUS,
+    UNREADABLE,
+)
+from gateway.storage.links import parse_links
+from gateway.storage.store import Buffer, Entry, ObjectInfo
+
+_NO_HEAD = frozenset({405, 501})
+_PACKED = (".gz", ".Z", ".bz2", ".xz")  # a server may call what such a file is a Content-Encoding
+_MAX_PAGE = 64 * 1024 * 1024  # bytes of a listing
+
+
+class HttpEngine:
+    """The files below a URL.
+
+    Parameters
+    ----------
+    url : str
+        The root; a query is sent with every request.
+    headers : mapping of str to str
+        Sent with every request.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        root, _, query = url.partition("?")
+        self._root = root.rstrip("/")
+        self._query = f"?{query}" if query else ""
+        self._headers = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
+        self._session: ClientSession | None = None
+
+    async def head(self, key: str) -> ObjectInfo:
+        """Describe the present version of a file."""
+        async with self._ask(hdrs.METH_HEAD, key) as answer:
+            if answer.status not in _NO_HEAD:
+                _check_status(answer)
+                if answer.url.path.endswith("/"):  # it was redirected there
+                    raise IsFolder(FOLDER)
+                if hdrs.CONTENT_LENGTH in answer.headers:
+                    return _describe(answer, int(answer.headers[hdrs.CONTENT_LENGTH]))
+        return await self._head_by_get(key)
+
+    async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
+        """Read bytes, pinned by If-Match where there is a strong ETag, and compared anyway."""
+        headers: dict[str, str] = {hdrs.RANGE: f"bytes={start}-{stop - 1}"}
+        if version.etag and not version.etag.startswith("W/"):
+            headers[hdrs.IF_MATCH] = version.etag
+        async with self._ask(hdrs.METH_GET, key, headers) as answer:
+            if answer.status in ABSENT_STATUS:
+                raise SourceChanged(CHANGED)
+            _check_status(answer)
+            _check_version(answer, version)
+            _check_range(answer, key, (start, stop), version.size)
+            return await _read_exactly(answer, stop - start)
+
+    async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
+        """List a folder by the links of its page; their sizes are not known."""
+        async with self._ask(hdrs.METH_GET, f"{key}/" if key else "") as answer:
+            _check_status(answer)
+            page = await answer.content.read(_MAX_PAGE)
+            while more := await answer.content.read(_MAX_PAGE - len(page)):
+                page += more
+            url = answer.url
+        links = await asyncio.to_thread(parse_links, page.decode("utf-8", "replace"), url)
+        found = [_entry(name) for name in links]
+        for entry in sorted(found, key=lambda entry: entry.mark):
+            if entry.mark > after:
+                yield entry
+
+    async def probe(self) -> None:
+        """Make sure that the root can be asked for."""
+        async with self._ask(hdrs.METH_GET, "") as answer:
+            _check_status(answer)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _head_by_get(self, key: str) -> ObjectInfo:
+        """Describe a file by a range of it, for a server that does not do that by HEAD."""
+        async with self._ask(hdrs.METH_GET, key, {hdrs.RANGE: "bytes=0-0"}) as answer:
+            total = answer.headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2]
+            # an empty file has no first byte
+            if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and total == "0":
+                return _describe(answer, 0)
+            _check_status(answer)
+            is_part = answer.status == HTTPStatus.PARTIAL_CONTENT
+            length = total if is_part else answer.headers.get(hdrs.CONTENT_LENGTH, "")
+            if not length.isdecimal():
+                raise StorageUnavailable(NO_LENGTH)
+            return _describe(answer, int(length))
+
+    @asynccontextmanager
+    async def _ask(
+        self, method: str, key: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[ClientResponse]:
+        """Send a request; what is not read of the answer is not fetched."""
+        if self._session is None:
+            self._session = ClientSession(
+                headers=self._headers,
+                auto_decompress=False,  # what is stored is wanted
+                connector=TCPConnector(limit=0),  # RemoteStore bounds the reads
+            )
+        # a key with "?" or an encoded ".." in it would lead to another place as part of a URL
+        url = URL(f"{self._root}/{quote(key)}{self._query}", encoded=True)
+        with _translated():
+            async with self._session.request(
+                method, url, headers=headers, allow_redirects=True
+            ) as answer:
+                yield answer
+
+
+def _entry(name: str) -> Entry:
+    return Entry(name.rstrip("/"), name.endswith("/"), size=None, modified=None)
+
+
+def _check_status(answer: ClientResponse) -> None:
+    """Refuse what is no success: only 404 and 410 speak of an absent file."""
+    status = answer.status
+    if status in ABSENT_STATUS:
+        raise NotFound(ABSENT)
+    if status in ACCESS_STATUS:
+        raise AccessRefused(REFUSED)
+    if status == HTTPStatus.PRECONDITION_FAILED:
+        raise SourceChanged(CHANGED)
+    if status in TRANSIENT_STATUS:
+        raise TransientFault(UNREADABLE, _seconds(answer.headers.get(hdrs.RETRY_AFTER, "")))
+    if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+        raise StorageUnavailable(UNREADABLE)
+
+
+def _check_version(answer: ClientResponse, version: ObjectInfo) -> None:
+    """Compare what the answer tells of its version: not every server knows If-Match."""
+    found = _describe(answer, version.size)
+    if found.etag and version.etag:
+        same = found.etag == version.etag
+    else:
+        same = None in (found.modified, version.modified) or found.modified == version.modified
+    total = answer.headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2]
+    if not same or (total.isdecimal() and int(total) != version.size):
+        raise SourceChanged(CHANGED)
+
+
+def _check_range(answer: ClientResponse, key: str, wanted: tuple[int, int], size: int) -> None:
+    """Refuse other bytes than those that were asked for, before they are fetched."""
+    start, stop = wanted
+    sent = answer.headers.get(hdrs.CONTENT_RANGE, "").partition("/")[0]
+    is_part = answer.status == HTTPStatus.PARTIAL_CONTENT and sent == f"bytes {start}-{stop - 1}"
+    # a server that ignores Range answers with the whole file: every pixel would be shifted
+    is_whole = answer.status == HTTPStatus.OK and wanted == (0, size)
+    encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    is_packed = encoding != "identity" and not key.endswith(_PACKED)
+    length = answer.headers.get(hdrs.CONTENT_LENGTH, str(stop - start))
+    if not (is_part or is_whole) or is_packed or length != str(stop - start):
+        raise ShortRead(SHORT)
+
+
+async def _read_exactly(answer: ClientResponse, size: int) -> bytes:
+    try:
+        data = await answer.content.readexactly(size)
+    except asyncio.IncompleteReadError as error:
+        raise TransientFault(UNREADABLE) from error
+    if await answer.content.read(1):
+        raise ShortRead(SHORT)
+    return data
+
+
+def _describe(answer: ClientResponse, size: int) -> ObjectInfo:
+    etag = answer.headers.get(hdrs.ETAG)
+    modified = _date(answer.headers.get(hdrs.LAST_MODIFIED, ""))
+    # without a validator, nobody can tell one version from the next: each is taken for a new one
+    version = etag or modified or f"unknown {token_hex(8)}"
+    return ObjectInfo(size, f"{version}-{size}", modified, etag)
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+
+
+def _seconds(retry_after: str) -> float:
+    """Read Retry-After: a number of seconds, or a date (RFC 9110, 10.2.3)."""
+    if retry_after.isdecimal():
+        return float(retry_after)
+    date = _date(retry_after)
+    return 0.0 if date is None else max(0.0, date - time())
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise StorageTimeout(TOO_SLOW) from error
+    except ClientSSLError as error:
+        raise StorageUnavailable(UNREADABLE) from error
+    except (ClientConnectionError, ClientPayloadError, ConnectionError) as error:
+        raise TransientFault(UNREADABLE) from error
+    except ClientError as error:
+        raise StorageUnavailable(UNREADABLE) from error

@@ -109,6 +109,18 @@ class Handlers:
         parameters = split_query(url.raw_query_string)
         if not segments[-1]:
             return await self._get_folder(request, segments[:-1], parameters)
+        try:
+            return await self._get_object(request, segments, parameters)
+        except SourceChanged:
+            if request[TRACE].broken:
+                raise
+            # what was remembered of the file was too old, and is forgotten: it is answered as it is
+            return await self._get_object(request, segments, parameters)
+
+    async def _get_object(
+        self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
+    ) -> web.StreamResponse:
+        """Answer the present version of a file, or a part of it."""
         started = perf_counter()
         try:
             source = await self._service.open(segments)

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from sphinx.application import Sphinx
 
-from gateway.config import SettingDescription, describe_settings
+from gateway.config_description import SettingDescription, describe_settings
 
 project = "ibe-gateway"
 html_title = "ibe-gateway"

@@ -13,6 +13,7 @@ from gateway.core.errors import GatewayError
 from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
 from gateway.export import export_cutout
 from gateway.export_targets import ERRORS, export_targets
+from gateway.indexing import index_folder
 from gateway.service import open_service
 from gateway.storage.archive import open_archive
 from gateway.targets import FORMATS, is_table, read_targets
@@ -95,6 +96,24 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="for a table, how many cutouts are in the making at once (default: %(default)s)",
     )
     command.set_defaults(run=_cutout)
+
+    command = commands.add_parser("index", help="learn files ahead of the first request for them")
+    command.add_argument(
+        "collection",
+        nargs="?",
+        default="/ibe",
+        metavar="COLLECTION",
+        help="URL path of a collection, or of a folder in one (default: all collections)",
+    )
+    command.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+    command.add_argument(
+        "--at-once",
+        type=int,
+        metavar="N",
+        default=16,
+        help="how many files are read at once (default: %(default)s)",
+    )
+    command.set_defaults(run=_index)
 
     command = commands.add_parser("check", help="say whether each collection can be reached")
     command.add_argument("--config", type=Path, metavar="FILE", required=True)
@@ -184,6 +203,15 @@ def _cut_targets(options: argparse.Namespace) -> int:
         f"{folder}: {outcome.n_made} cutouts made, {outcome.n_there} were there{failed}\n"
     )
     return _FAILED if outcome.failed else 0
+
+
+def _index(options: argparse.Namespace) -> int:
+    tally = index_folder(load_settings(options.config), options.collection, options.at_once)
+    if tally.interrupted:
+        _say(f"Interrupted; the same command goes on. {tally}")
+        return _INTERRUPTED
+    _say(str(tally))
+    return _FAILED if tally.failed else 0
 
 
 def _check(options: argparse.Namespace) -> int:

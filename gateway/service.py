@@ -127,6 +127,22 @@ class Service:
             await self._index.learn_wcs(source.place, known, stored)
         return known, stored
 
+    async def has_cache(self) -> bool:
+        """Tell whether what is learnt outlives the process."""
+        return await self._cache.is_usable()
+
+    async def prepare(self, source: Source) -> bool:
+        """Learn what is kept on disk of a file, if that is not there; tell whether it was not.
+
+        Raises
+        ------
+        CorruptFits, UnsupportedFits, StorageUnavailable, StorageTimeout, SourceChanged
+        """
+        if await self._index.is_kept(source.place, source.stored.info.identity):
+            return False
+        await self.know(source, needs_sky=False)
+        return True
+
     async def forget(self, source: Source) -> None:
         """Drop what is known of a file that turned out to be another one."""
         await self._index.forget(source.place)

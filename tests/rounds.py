@@ -38,6 +38,9 @@ class FarEngine:
         self.requests: list[Request] = []
         self.unreadable: set[int] = set()
         """Where a read that begins there fails."""
+        self.most_at_once = 0
+        """The number of requests that were waited for at one time."""
+        self._waiting = 0
         self._latency_s = latency_s
         self._answered = 0
 
@@ -70,13 +73,12 @@ class FarEngine:
             raise StorageUnavailable("The storage could not be read; try again later.")
         return self.objects[key][start:stop]
 
-    async def entries(self, key: str) -> AsyncIterator[Entry]:
-        """List a folder."""
-        folder = f"{key}/" if key else ""
-        below = [name.removeprefix(folder) for name in self.objects if name.startswith(folder)]
-        for name in {name.partition("/")[0] for name in below}:
-            size = None if name not in below else len(self.objects[f"{folder}{name}"])
-            yield Entry(name, is_folder=size is None, size=size, modified=None)
+    async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
+        """List a folder without folders."""
+        for name in sorted(self.objects):
+            if name > after and not key:
+                size = len(self.objects[name])
+                yield Entry(name, is_folder=False, size=size, modified=None)
 
     async def probe(self) -> None:
         """Answer."""
@@ -87,7 +89,10 @@ class FarEngine:
     async def _wait(self, start: int, stop: int) -> None:
         request = Request(self._answered + 1, start, stop)
         self.requests.append(request)
+        self._waiting += 1
+        self.most_at_once = max(self.most_at_once, self._waiting)
         await asyncio.sleep(self._latency_s)
+        self._waiting -= 1
         self._answered = max(self._answered, request.round)
 
 

@@ -39,9 +39,13 @@ class CacheFile:
         self._path = folder / "cache.sqlite"
         self._max_bytes = max_bytes
         self._blobs: Blobs | None = None
-        self._is_usable = max_bytes > 0
+        self._is_open = max_bytes > 0
         self._told: set[str] = set()
         self._thread = ThreadPoolExecutor(1, "cache-file")
+
+    async def is_usable(self) -> bool:
+        """Tell whether anything is kept."""
+        return await self._do(lambda _: True) is True
 
     async def get(self, kind: str, name: str, identity: str) -> bytes | None:
         """Give a blob, if it is kept for this identity.
@@ -67,12 +71,12 @@ class CacheFile:
 
     async def close(self) -> None:
         """Finish what was begun and close the file; from now on nothing is kept."""
-        self._is_usable = False
+        self._is_open = False
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False)
 
     async def _do(self, operation: Callable[[Blobs], T]) -> T | None:
-        if not self._is_usable:
+        if not self._is_open:
             return None
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._try, operation)
 
@@ -88,7 +92,7 @@ class CacheFile:
         except sqlite3.Error as error:
             self._tell(f"The cache file could not be used: {error}.")
         except (DamagedError, NewerError, OSError) as error:
-            self._is_usable = False
+            self._is_open = False
             self._tell(f"There is no cache file, what is learnt is kept in memory: {error}.")
         return None
 

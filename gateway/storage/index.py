@@ -99,6 +99,10 @@ class ParentIndex:
             self._keep((name, identity), known)
         return known
 
+    async def is_kept(self, name: str, identity: str) -> bool:
+        """Tell whether the layout of a version of a file is on disk."""
+        return await self._layouts.is_kept(name, identity)
+
     async def forget(self, name: str) -> None:
         """Drop what is known of a file, in memory and on disk: it is not what it was."""
         for key in [key for key in self._kept if key[0] == name]:

@@ -30,6 +30,10 @@ class Layouts:
         self._cache = cache
         self._siblings = Siblings(cache)
 
+    async def is_kept(self, name: str, identity: str) -> bool:
+        """Tell whether a layout is on disk."""
+        return await self._cache.get(_KIND, name, identity) is not None
+
     async def recall(self, name: str, identity: str) -> FileLayout | None:
         """Find a layout on disk.
 

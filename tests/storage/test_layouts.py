@@ -29,6 +29,8 @@ async def test_a_layout_is_read_once_and_then_found(tmp_path: Path):
     found = await layouts.read("a", FakeObject(FILE), "x")
 
     assert found.layout == scan(FILE)
+    assert await layouts.is_kept("a", "1")
+    assert not await layouts.is_kept("a", "2")
     assert await layouts.recall("a", "1") == found
     assert await make_layouts(tmp_path).recall("a", "1") == found
     assert await layouts.recall("a", "2") is None

@@ -1,4 +1,4 @@
-"""The command line: serve, demo, cutout, check."""
+"""The command line: serve, demo, cutout, index, check."""
 
 import argparse
 import asyncio

@@ -140,7 +140,7 @@ class Service:
         """
         if await self._index.is_kept(source.place, source.stored.info.identity):
             return False
-        await self.know(source, needs_sky=False)
+        await self._learn(source)
         return True
 
     async def forget(self, source: Source) -> None:

@@ -153,6 +153,10 @@ class CacheSettings(_Table):
     """How large the folder may grow, in bytes."""
     memory_bytes: int = Field(default=64 * _MIB, ge=0)
     """How much of layouts and WCS objects a worker keeps in memory, in bytes."""
+    unpacked_bytes: int = Field(default=256 * _MIB, ge=0)
+    """How much of unpacked .gz parents and of seek indexes a worker keeps in memory, in bytes."""
+    small_parent_bytes: int = Field(default=16 * _MIB, ge=0)
+    """A .gz parent up to this size, unpacked, is kept in memory; of a larger one an index is."""
 
 
 class CollectionSettings(_Table):

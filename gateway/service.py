@@ -18,10 +18,10 @@ from gateway.listing import Page, read_page
 from gateway.reading import bands_of, read_chunks, read_now
 from gateway.storage.archive import Archive, Collection, open_archive
 from gateway.storage.cache_file import CacheFile
-from gateway.storage.gzipped import GzippedObject
 from gateway.storage.index import Known, ParentIndex
 from gateway.storage.layouts import Layouts
 from gateway.storage.store import Buffer, Entry, StoredObject
+from gateway.storage.unpacker import Unpacker
 
 
 @dataclass(slots=True)
@@ -70,16 +70,24 @@ class Service:
         Where the files are.
     index : ParentIndex
         What is known of them.
+    unpacker : Unpacker
+        Opens those that are gzipped.
     cache : CacheFile
         What of that is on disk.
     """
 
     def __init__(
-        self, settings: Settings, archive: Archive, index: ParentIndex, cache: CacheFile
+        self,
+        settings: Settings,
+        archive: Archive,
+        index: ParentIndex,
+        unpacker: Unpacker,
+        cache: CacheFile,
     ) -> None:
         self._limits = settings.limits
         self.archive = archive
         self._index = index
+        self._unpacker = unpacker
         self._cache = cache
 
     async def open(self, segments: tuple[str, ...]) -> Source:
@@ -235,7 +243,7 @@ class Service:
             family = source.collection.settings.place
             known = await self._index.learn(source.place, stored, family)
         if known.is_gzipped:
-            stored = GzippedObject(stored, self._limits.max_inflated_bytes)
+            stored = await self._unpacker.open(source.place, stored, known.size)
         return known, stored
 
     def _check(self, plan: CutoutPlan, known: Known, max_bytes: int) -> None:
@@ -258,6 +266,7 @@ class Service:
 def open_service(settings: Settings) -> Service:
     """Make the service of an archive; no storage is asked for anything yet."""
     cache = CacheFile(settings.cache.dir, settings.cache.max_bytes)
-    layouts = Layouts(settings.limits, cache)
+    unpacker = Unpacker(settings.cache, settings.limits.max_inflated_bytes, cache)
+    layouts = Layouts(settings.limits, cache, unpacker)
     index = ParentIndex(settings.limits, settings.cache.memory_bytes, layouts)
-    return Service(settings, open_archive(settings), index, cache)
+    return Service(settings, open_archive(settings), index, unpacker, cache)

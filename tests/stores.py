@@ -2,12 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+from gateway.config import CacheSettings
 from gateway.core.errors import IsFolder, NotFound, ShortRead
 from gateway.core.ranges import Block
+from gateway.storage.cache_file import CacheFile
 from gateway.storage.store import Buffer, Entry, ObjectInfo
+from gateway.storage.unpacker import Unpacker
 
 MODIFIED = 1445412480.25  # Wed, 21 Oct 2015 07:28:00 GMT, and a bit
+
+
+def make_unpacker(
+    cache: CacheFile | None = None,
+    max_bytes: int = 2**40,
+    *,
+    small_parent_bytes: int = 2**20,
+    unpacked_bytes: int = 2**30,
+) -> Unpacker:
+    """Make an unpacker that knows nothing, by default without a file on disk."""
+    settings = CacheSettings(unpacked_bytes=unpacked_bytes, small_parent_bytes=small_parent_bytes)
+    return Unpacker(settings, max_bytes, cache or CacheFile(Path("nowhere"), 0))
 
 
 class FakeObject:

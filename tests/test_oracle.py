@@ -101,7 +101,7 @@ DIFFERENCES = (
     Difference(
         ("real/rosat_im1_unixcompress.fits.Z",),
         "400 not a FITS name",
-        ("CorruptFits",),
+        ("UnsupportedFits",),
         "Names are judged by the web, which is not asked here: over HTTP this is 400 too.",
     ),
     Difference(

@@ -28,7 +28,7 @@ from gateway.storage.index import ParentIndex
 from gateway.storage.layouts import Layouts
 from tests.core.compressed import compress
 from tests.fits_files import NX, NY, TAN, image, pixels
-from tests.stores import FakeObject, FakeStore
+from tests.stores import FakeObject, FakeStore, make_unpacker
 
 DATA = pixels(dtype="i2")
 FILE = image(DATA, TAN)
@@ -44,8 +44,9 @@ def make_service(store: FakeStore, limits: LimitSettings | None = None, **option
     collection = CollectionSettings(path="/ibe/data", url="memory://x", **options)
     archive = Archive({collection.path: Collection(collection, store, BoxRule.EXACT)})
     cache = CacheFile(Path("nowhere"), 0)
-    index = ParentIndex(settings.limits, 2**26, Layouts(settings.limits, cache))
-    return Service(settings, archive, index, cache)
+    unpacker = make_unpacker(cache)
+    index = ParentIndex(settings.limits, 2**26, Layouts(settings.limits, cache, unpacker))
+    return Service(settings, archive, index, unpacker, cache)
 
 
 async def plan(service: Service, name: str = "a.fits", query: str = QUERY) -> Answer:

@@ -1,45 +1,34 @@
-"""A stored object that wraps one and answers in offsets of the unpacked bytes.
+"""Stored objects that answer in offsets of an unpacked file, so that nothing above knows of gzip.
 
-Nothing above it knows of gzip. The packed bytes stream through once, forwards, up to the last
-byte that is needed; to go back means to begin anew. Memory is bounded: what is unpacked and not
-wanted is dropped at once.
+A small file is unpacked in memory; of a larger one the needed stretches are read by its seek index
+and inflated, in threads.
 """
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
-from isal import isal_zlib
+import numpy as np
 
-from gateway.core.errors import CorruptFits, ShortRead, UnsupportedFits
-from gateway.core.ranges import Block
-from gateway.storage.store import Buffer, StoredObject
+from gateway.core.errors import GatewayError, ShortRead
+from gateway.core.ranges import Block, split_block
+from gateway.core.seek_index import SeekIndex, Stretch
+from gateway.storage.store import Buffer, StoredObject, new_buffer
 
-MAGIC = b"\x1f\x8b"
-_PACKED = 256 * 1024  # bytes that are read at a time
-_UNPACKED = 1024 * 1024  # bytes that are unpacked at a time
-_GZIP = 31  # the window bits by which zlib asks for a gzip member, its checksum included
+_MAX_GAP = 2**20  # unpacked bytes; about how far apart the points are
+_MAX_STRETCH = 4 * 2**20  # unpacked bytes that are inflated in one go
+_AT_ONCE = 4  # stretches of one block that are read and inflated
+_BEHIND_END = "The unpacked file ends before the bytes that were asked for."
 
 
-class GzippedObject:
-    """The unpacked bytes of a gzip file.
+class Unpacked:
+    """What these have in common: the packed file is what is counted and closed."""
 
-    `info.size` grows as the file is unpacked, and is its length once its end was seen.
-
-    Parameters
-    ----------
-    packed : StoredObject
-        The file; it may have several members, and garbage behind the last (RFC 1952, 2.2).
-    max_bytes : int
-        How many bytes may be unpacked in all; more are taken for an attack.
-    """
-
-    def __init__(self, packed: StoredObject, max_bytes: int) -> None:
+    def __init__(self, packed: StoredObject, size: int) -> None:
         self._packed = packed
-        self._max_bytes = max_bytes
-        self.info = replace(packed.info, size=0)
+        self.info = replace(packed.info, size=size)
         self.read_ahead_bytes = packed.read_ahead_bytes
-        self._one_reader = asyncio.Lock()  # there is one position
-        self._rewind()
 
     @property
     def reads(self) -> int:
@@ -53,96 +42,124 @@ class GzippedObject:
 
     @property
     def bytes_needed(self) -> int:
-        """Number of packed bytes that were asked of the file so far."""
+        """Number of packed bytes that were asked of the storage so far."""
         return self._packed.bytes_needed
-
-    def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
-        """Give nothing: unpacking takes time."""
-        return False
-
-    async def read(self, *blocks: Block) -> Buffer:
-        """Unpack blocks."""
-        rows = bytearray()
-        async with self._one_reader:
-            for block in blocks:
-                if block.start < self._position:
-                    self._rewind()
-                for row in range(block.n_rows):
-                    await self._take(block.start + row * block.row_stride - self._position, None)
-                    await self._take(block.row_bytes, rows)
-        if len(rows) != sum(block.size for block in blocks):
-            raise ShortRead("The unpacked file ends before the bytes that were asked for.")
-        return rows
-
-    async def peek(self, start: int, stop: int) -> Buffer:
-        """Unpack a range as far as the file goes."""
-        found = bytearray()
-        async with self._one_reader:
-            if start < self._position:
-                self._rewind()
-            await self._take(start - self._position, None)
-            await self._take(stop - start, found)
-        return found
 
     async def close(self) -> None:
         """Close the packed file."""
         await self._packed.close()
 
-    def _rewind(self) -> None:
-        self._inflater = isal_zlib.decompressobj(wbits=_GZIP)
-        self._input: bytes | memoryview = b""
-        self._offset = 0  # of the next packed byte that is read
-        self._position = 0  # of the next unpacked byte that is taken
-        self._ready = memoryview(b"")  # unpacked, not yet taken
+    def _check(self, block: Block) -> None:
+        if block.span.stop > self.info.size:
+            raise ShortRead(_BEHIND_END)
 
-    async def _take(self, n_bytes: int, into: bytearray | None) -> None:
-        """Move on by a number of bytes, or to the end; keep them if there is a place for them."""
-        while n_bytes > 0:
-            if not self._ready and not await self._unpack():
-                return
-            taken = min(n_bytes, len(self._ready))
-            if into is not None:
-                into += self._ready[:taken]
-            self._ready = self._ready[taken:]
-            self._position += taken
-            n_bytes -= taken
 
-    async def _unpack(self) -> bool:
-        """Make more bytes ready; tell whether there were any."""
-        while not self._input or not await asyncio.to_thread(self._inflate):
-            start = self._offset
-            if start >= self._packed.info.size:
-                if not self._inflater.eof:
-                    raise CorruptFits("The gzip file is cut off: it ends inside of its data.")
-                return False
-            self._offset = min(start + _PACKED, self._packed.info.size)
-            packed = await self._packed.read(Block.run(start, self._offset))
-            self._input = bytes(self._input) + bytes(packed)
-        seen = self._position + len(self._ready)
-        if seen > self._max_bytes:
-            raise UnsupportedFits(f"The gzip file unpacks to more than {self._max_bytes} bytes.")
-        self.info = replace(self.info, size=max(self.info.size, seen))
+class UnpackedObject(Unpacked):
+    """A gzip file that lies unpacked in memory.
+
+    Parameters
+    ----------
+    packed : StoredObject
+        The file.
+    content : bytes
+        What it unpacks to.
+    """
+
+    def __init__(self, packed: StoredObject, content: bytes) -> None:
+        super().__init__(packed, len(content))
+        self._content = content
+
+    def read_resident(self, block: Block, target: memoryview) -> bool:
+        """Copy a block."""
+        self._check(block)
+        _copy_rows(self._content, block.start, block, target)
         return True
 
-    def _inflate(self) -> bool:
-        """Unpack from the bytes at hand, over empty members; tell whether that gave any."""
-        while not self._inflater.eof or self._next_member():
-            inflater = self._inflater
-            try:
-                self._ready = memoryview(inflater.decompress(self._input, _UNPACKED))
-            except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls it an object
-                raise CorruptFits("The gzip file is damaged.") from error
-            self._input = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-            if self._ready or not inflater.eof:
-                return bool(self._ready)
+    async def read(self, *blocks: Block) -> Buffer:
+        """Copy blocks."""
+        target = new_buffer(sum(block.size for block in blocks))
+        offset = 0
+        for block in blocks:
+            self.read_resident(block, target[offset : offset + block.size])
+            offset += block.size
+        return target
+
+    async def peek(self, start: int, stop: int) -> Buffer:
+        """Copy a range as far as the file goes."""
+        return self._content[start:stop]
+
+
+class GzippedObject(Unpacked):
+    """A gzip file of which parts are inflated.
+
+    Parameters
+    ----------
+    packed : StoredObject
+        The file.
+    index : SeekIndex
+        Of this version of it.
+    """
+
+    def __init__(self, packed: StoredObject, index: SeekIndex) -> None:
+        super().__init__(packed, index.size)
+        self._index = index
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
+        """Give nothing: inflating takes time."""
         return False
 
-    def _next_member(self) -> bool:
-        """Begin the next member, if the bytes at hand do."""
-        if len(self._input) < len(MAGIC):
-            return False
-        if bytes(self._input[: len(MAGIC)]) != MAGIC:  # garbage: the file ends here
-            self._input, self._offset = b"", self._packed.info.size
-            return False
-        self._inflater = isal_zlib.decompressobj(wbits=_GZIP)
-        return True
+    async def read(self, *blocks: Block) -> Buffer:
+        """Inflate blocks, their parts at once."""
+        for block in blocks:
+            self._check(block)
+        target = new_buffer(sum(block.size for block in blocks))
+        offset = 0
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in chain.from_iterable(map(_cut, blocks)):
+                    group.create_task(self._fill(target[offset : offset + part.size], part))
+                    offset += part.size
+        except* GatewayError as errors:
+            raise errors.exceptions[0] from None
+        return target
+
+    async def peek(self, start: int, stop: int) -> Buffer:
+        """Inflate a range as far as the file goes."""
+        stop = min(stop, self.info.size)
+        return await self.read(Block.run(start, stop)) if start < stop else b""
+
+    async def _fill(self, target: memoryview, part: Block) -> None:
+        async with self._places:
+            stretches = list(self._index.locate(part.span))
+            first, last = stretches[0].packed.start, stretches[-1].packed.stop
+            packed = memoryview(await self._packed.read(Block.run(first, last)))
+            await asyncio.to_thread(_inflate_rows, stretches, packed, part, target)
+
+
+def _cut(block: Block) -> Iterator[Block]:
+    """Cut a block into parts whose spans are each inflated in one go."""
+    gap = block.row_stride - block.row_bytes
+    if gap > _MAX_GAP or block.row_stride > _MAX_STRETCH:
+        for row in range(block.n_rows):
+            yield from split_block(block.rows(row, row + 1), _MAX_STRETCH)
+        return
+    step = (_MAX_STRETCH + gap) // block.row_stride
+    for first in range(0, block.n_rows, step):
+        yield block.rows(first, min(first + step, block.n_rows))
+
+
+def _inflate_rows(
+    stretches: list[Stretch], packed: memoryview, block: Block, target: memoryview
+) -> None:
+    origin = stretches[0].packed.start
+    parts = [s.inflate(packed[s.packed.start - origin : s.packed.stop - origin]) for s in stretches]
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    _copy_rows(data, block.start - stretches[0].unpacked.start, block, target)
+
+
+def _copy_rows(data: bytes, start: int, block: Block, target: memoryview) -> None:
+    """Copy the rows of a block, the first of which begins at an offset of the data."""
+    shape = (block.n_rows, block.row_bytes)
+    rows = np.ndarray(shape, np.uint8, data, start, (block.row_stride, 1))
+    np.copyto(np.ndarray(shape, np.uint8, target), rows)

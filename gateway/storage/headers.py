@@ -4,17 +4,20 @@ A wrong guess costs bytes, never a wrong one: what was read counts where the lay
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, UnsupportedFits
 from gateway.core.guess import guess_headers
+from gateway.core.inflate import MAGIC
 from gateway.core.layout import LayoutScanner
 from gateway.core.ranges import Block, ByteRange
-from gateway.storage.gzipped import MAGIC, GzippedObject
 from gateway.storage.store import Buffer, StoredObject, new_buffer
 
 _MAX_IN_VAIN = 768 * 1024  # bytes that may be read for nothing; a round trip costs about as much
+
+_OTHER_MAGIC = {b"BZh": "bzip2", b"\x1f\x9d": "compress (.Z)", b"\xfd7zXZ\0": "xz"}
+_MAGIC_BYTES = max(map(len, _OTHER_MAGIC))
 
 
 def is_far(stored: StoredObject) -> bool:
@@ -26,7 +29,7 @@ async def read_headers(
     stored: StoredObject,
     scanner: LayoutScanner,
     likely: Sequence[ByteRange],
-    max_inflated_bytes: int,
+    unpack: Callable[[StoredObject], StoredObject],
 ) -> StoredObject:
     """Feed a scanner all headers of a file.
 
@@ -38,8 +41,8 @@ async def read_headers(
         New.
     likely : sequence of ByteRange
         Where headers lay in a file that is probably alike.
-    max_inflated_bytes : int
-        How much a gzip file may unpack to.
+    unpack : callable
+        Opens a gzip file.
 
     Returns
     -------
@@ -54,13 +57,25 @@ async def read_headers(
     reader = _Reader(seen)
     while (wanted := scanner.wanted) is not None:
         data, at_end = await reader.peek(wanted, guesses if guessing else ())
-        if seen is stored and not wanted.start and data[: len(MAGIC)] == MAGIC:
-            seen, guessing = GzippedObject(stored, max_inflated_bytes), False
-            reader = _Reader(seen)
-            continue
+        if seen is stored and not wanted.start:
+            _refuse_packed(bytes(data[:_MAGIC_BYTES]))
+            if data[: len(MAGIC)] == MAGIC:
+                seen, guessing = unpack(stored), False
+                reader = _Reader(seen)
+                continue
         scanner.feed(data, at_end=at_end)
         guesses = guess_headers(scanner.hdus, stored.info.size)
     return seen
+
+
+def _refuse_packed(beginning: bytes) -> None:
+    """Refuse a file that is packed in a way from which no part can be read."""
+    for magic, name in _OTHER_MAGIC.items():
+        if beginning.startswith(magic):
+            raise UnsupportedFits(
+                f"The file is compressed by {name}; only gzip and the tile compression of FITS "
+                "can be cut. Ask for the whole file, without center and size."
+            )
 
 
 @dataclass(slots=True)

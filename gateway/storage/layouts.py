@@ -1,6 +1,7 @@
 """Layouts: found on disk, where this or another process put them, or else read from the file."""
 
 import asyncio
+from functools import partial
 
 from gateway.config import LimitSettings
 from gateway.core.guess import headers_of
@@ -10,6 +11,7 @@ from gateway.storage.headers import is_far, read_headers
 from gateway.storage.layout_blob import FileLayout, pack_layout, unpack_layout
 from gateway.storage.siblings import Siblings
 from gateway.storage.store import StoredObject
+from gateway.storage.unpacker import Unpacker
 
 _KIND = "layout 1"  # the number is that of the blob's format
 
@@ -23,9 +25,12 @@ class Layouts:
         What a file may demand.
     cache : CacheFile
         Where they are kept.
+    unpacker : Unpacker
+        Opens what turns out to be a gzip file.
     """
 
-    def __init__(self, limits: LimitSettings, cache: CacheFile) -> None:
+    def __init__(self, limits: LimitSettings, cache: CacheFile, unpacker: Unpacker) -> None:
+        self._unpacker = unpacker
         self._limits = limits
         self._cache = cache
         self._siblings = Siblings(cache)
@@ -72,10 +77,15 @@ class Layouts:
         )
         size, identity, far = stored.info.size, stored.info.identity, is_far(stored)
         likely = await self._siblings.recall(family, size) if far else ()
-        seen = await read_headers(stored, scanner, likely, self._limits.max_inflated_bytes)
-        if far and seen is stored:
+        unpack = partial(self._unpacker.explore, name)
+        seen = await read_headers(stored, scanner, likely, unpack)
+        is_gzipped = seen is not stored
+        if is_gzipped:
+            stop = max(hdu.data_range.stop for hdu in scanner.layout.hdus)
+            seen = await self._unpacker.open(name, stored, stop)
+        elif far:
             await self._siblings.note(family, size, headers_of(scanner.layout, size))
-        found = FileLayout(scanner.layout, seen.info.size, seen is not stored)
+        found = FileLayout(scanner.layout, seen.info.size, is_gzipped)
         blob = await asyncio.to_thread(pack_layout, found)
         await self._cache.put(_KIND, name, identity, blob)
         return found
@@ -83,3 +93,4 @@ class Layouts:
     async def forget(self, name: str) -> None:
         """Drop the layout of a file."""
         await self._cache.forget(_KIND, name)
+        await self._unpacker.forget(name)

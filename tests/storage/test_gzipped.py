@@ -1,187 +1,129 @@
-"""Unpacking as one reads: members, damage, bombs, memory, and rows in any order."""
+"""Reading unpacked files: rows in any order, at once, counted, in memory and by an index."""
 
 import asyncio
 import gzip
-import os
-import tracemalloc
 
 import numpy as np
 import pytest
 
-from gateway.core.errors import CorruptFits, ShortRead, UnsupportedFits
+from gateway.core.errors import CorruptFits, ShortRead, SourceChanged
 from gateway.core.ranges import Block
-from gateway.storage.gzipped import GzippedObject
-from tests.storage.contract import CONTENT, FILES, StoreContract, packed
+from gateway.core.seek_index import SeekIndex
+from gateway.storage.gzipped import GzippedObject, UnpackedObject
+from gateway.storage.indexer import Indexer
+from tests.storage.contract import CONTENT, FILES, StoreContract
 from tests.stores import FakeObject, FakeStore
 
-NO_LIMIT = 2**40
-PACKED = 256 * 1024  # bytes that are read at a time
-NOISE = os.urandom(3 * 2**20)  # more than is read, and more than is unpacked, at a time
-LARGE = NOISE + bytes(2**21) + NOISE[::-1]
+LARGE = np.random.default_rng(5).normal(100, 3, 3 * 2**20).astype(">f4").tobytes()
+PACKED = gzip.compress(LARGE[: 2**23], 1) + gzip.compress(LARGE[2**23 :], 1)
 
 
-def unpack(packed: bytes, max_bytes: int = NO_LIMIT) -> GzippedObject:
-    """Open a gzip file."""
-    return GzippedObject(FakeObject(packed), max_bytes)
+async def make_index(packed: bytes) -> SeekIndex:
+    """Make the index of a whole gzip file."""
+    indexer = Indexer(FakeObject(packed), 1, 2**40, asyncio.get_running_loop())
+    return await asyncio.to_thread(indexer.run)
 
 
-async def read_all(stored: GzippedObject) -> bytes:
-    """Read to the end, whatever it is."""
-    return bytes(await stored.peek(0, NO_LIMIT))
+@pytest.fixture(scope="module")
+def index() -> SeekIndex:
+    """Make the index of the large file."""
+    return asyncio.run(make_index(PACKED))
 
 
-class UnpackedStore(FakeStore):
-    """A store whose files are packed."""
+@pytest.mark.parametrize("row_bytes", [100, 30_000, 5 * 2**20])
+@pytest.mark.parametrize("gap_bytes", [0, 1900, 2**21])
+async def test_rows_are_read_in_any_order(index: SeekIndex, row_bytes: int, gap_bytes: int):
+    """Long and short rows, near and far from each other, across members, come out packed."""
+    stored = GzippedObject(FakeObject(PACKED), index)
+    stride = row_bytes + gap_bytes
+    n_rows = min(60, (len(LARGE) - row_bytes) // stride + 1)
+    starts = np.random.default_rng(1).integers(
+        0, len(LARGE) - (n_rows - 1) * stride - row_bytes + 1, 4
+    )
+    for start in starts.tolist():
+        block = Block(start, row_bytes, stride, n_rows)
+        rows = [LARGE[start + n * stride :][:row_bytes] for n in range(n_rows)]
 
-    async def open(self, key: str) -> GzippedObject:
-        """Open a file and unpack it once, so that its length is known."""
+        assert bytes(await stored.read(block)) == b"".join(rows)
+
+
+async def test_only_what_is_needed_is_read(index: SeekIndex):
+    """A few rows in the middle cost little more packed bytes than lie between them."""
+    stored = GzippedObject(FakeObject(PACKED), index)
+    await stored.read(Block(2**22, 1000, 5000, 100))
+
+    assert 0 < stored.bytes_read < 500_000 + 2 * 2**20
+    assert stored.reads == 1
+
+
+async def test_a_file_that_changed_is_noticed(index: SeekIndex):
+    """What the storage says of a read is what the caller hears, from every part of a block."""
+    packed = FakeObject(PACKED)
+    packed.failure = SourceChanged("ask again")
+
+    with pytest.raises(SourceChanged):
+        await GzippedObject(packed, index).read(Block.run(0, len(LARGE)))
+
+
+async def test_an_index_of_other_bytes_is_noticed(index: SeekIndex):
+    """Bytes that do not inflate are an error."""
+    packed = FakeObject(bytes(reversed(PACKED)))
+
+    with pytest.raises(CorruptFits):
+        await GzippedObject(packed, index).read(Block.run(0, len(LARGE)))
+
+
+class PackedStore(FakeStore):
+    """A store whose files are packed, and read by an index or from memory."""
+
+    def __init__(self, *, in_memory: bool) -> None:
+        super().__init__({name: FakeObject(content, name) for name, content in FILES.items()})
+        self.in_memory = in_memory
+
+    async def open(self, key: str) -> GzippedObject | UnpackedObject:
+        """Open a file."""
         stored = await super().open(key)
-        unpacked = unpack(gzip.compress(stored.content, 1))
-        info, unpacked.info = stored.info, stored.info
-        await unpacked.peek(0, NO_LIMIT)
-        assert unpacked.info == info
-        return unpacked
-
-
-@pytest.mark.parametrize(
-    "packed",
-    [
-        pytest.param(gzip.compress(LARGE, 1), id="one member"),
-        pytest.param(gzip.compress(LARGE[:5000000]) + gzip.compress(LARGE[5000000:]), id="two"),
-        pytest.param(gzip.compress(b"") + gzip.compress(LARGE, 0) + gzip.compress(b""), id="empty"),
-        pytest.param(gzip.compress(LARGE, 1) + bytes(9999), id="zeros behind"),
-        pytest.param(gzip.compress(LARGE, 1) + b"\x1f", id="a byte behind"),
-        pytest.param(gzip.compress(LARGE, 1) + b"garbage" * 99999, id="garbage behind"),
-    ],
-)
-async def test_members_are_joined_and_garbage_is_left_out(packed: bytes):
-    """A file of any members gives their bytes; what follows the last is not part of it."""
-    stored = unpack(packed)
-
-    assert await read_all(stored) == LARGE
-    assert stored.info.size == len(LARGE)
-
-
-async def test_many_members_at_every_boundary():
-    """A member may end anywhere in what is read at a time, also within its own beginning."""
-    parts = [CONTENT[n : n + 37] for n in range(0, len(CONTENT), 37)]
-    packed = b"".join(gzip.compress(part) for part in parts)
-
-    assert await read_all(unpack(packed)) == CONTENT
-
-
-@pytest.mark.parametrize("boundary", [-2, -1, 0, 1, 2, 8, 9])
-async def test_a_member_that_ends_where_a_read_ends(boundary: int):
-    """No byte is lost where the next member begins just before, at or after the end of a read."""
-    body = os.urandom(200_000)
-    packed = gzip.compress(body, 0)
-    comment = b"c" * (PACKED + boundary - len(packed) - 1) + b"\0"
-    first = packed[:3] + b"\x10" + packed[4:10] + comment + packed[10:]
-    assert len(first) == PACKED + boundary
-
-    assert await read_all(unpack(first + gzip.compress(CONTENT))) == body + CONTENT
-
-
-@pytest.mark.parametrize("kept", [11, 1000, 2**20, -9, -1])
-async def test_a_file_that_is_cut_off_is_damaged(kept: int):
-    """A file that ends within its data or its checksum is an error, not a shorter file."""
-    with pytest.raises(CorruptFits, match="cut off"):
-        await read_all(unpack(gzip.compress(LARGE, 1)[:kept]))
-
-
-@pytest.mark.parametrize("offset", [-1, -5, 5000, 2])
-async def test_a_flipped_byte_is_noticed(offset: int):
-    """A damaged length, checksum, body or head is an error."""
-    packed = bytearray(gzip.compress(LARGE, 1))
-    packed[offset] ^= 0xFF
-
-    with pytest.raises(CorruptFits):
-        await read_all(unpack(bytes(packed)))
-
-
-async def test_the_second_member_is_checked_too():
-    """Damage behind the first member is not taken for garbage."""
-    second = bytearray(gzip.compress(CONTENT))
-    second[-5] ^= 0xFF
-
-    with pytest.raises(CorruptFits):
-        await read_all(unpack(gzip.compress(CONTENT) + bytes(second)))
-
-
-async def test_a_bomb_is_put_out():
-    """What unpacks to more than the limit is refused before it is unpacked much further."""
-    stored = unpack(gzip.compress(bytes(50 * 2**20), 9), max_bytes=10 * 2**20)
-
-    with pytest.raises(UnsupportedFits, match=str(10 * 2**20)):
-        await stored.read(Block.run(40 * 2**20, 40 * 2**20 + 10))
-    assert stored.info.size < 12 * 2**20
-
-
-async def test_memory_does_not_grow_with_the_file():
-    """To reach the end of 256 MiB takes a few MiB: what is passed over is not kept."""
-    stored = unpack(gzip.compress(bytes(2**26), 9) * 4)
-    tracemalloc.start()
-    try:
-        last = await stored.read(Block.run(2**28 - 10, 2**28))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-
-    assert bytes(last) == bytes(10)
-    assert peak < 8 * 2**20
-
-
-async def test_rows_are_read_in_any_order():
-    """Forwards the file is unpacked once; to go back it is unpacked anew, to the same bytes."""
-    stored = unpack(gzip.compress(LARGE, 1))
-    starts = np.random.default_rng(1).integers(0, len(LARGE) - 60000, 12).tolist()
-    blocks = [Block(start, 100, 1999, 30) for start in (*sorted(starts), *starts)]
-    for block in blocks:
-        rows = bytes(await stored.read(block))
-        assert rows == b"".join(
-            LARGE[start : start + 100]
-            for start in range(block.start, block.span.stop, block.row_stride)
-        )
-
-
-async def test_only_what_is_needed_is_read():
-    """Who wants the beginning does not pay for the end."""
-    stored = unpack(gzip.compress(LARGE, 1))
-    await stored.read(Block.run(0, 80))
-
-    assert 0 < stored.bytes_read < len(LARGE) // 8
-
-
-async def test_a_block_behind_the_end_is_refused():
-    """The unpacked file has an end too."""
-    stored = unpack(gzip.compress(CONTENT))
-
-    with pytest.raises(ShortRead):
-        await stored.read(Block.run(len(CONTENT) - 1, len(CONTENT) + 1))
-    assert bytes(await stored.read(Block.run(0, 3))) == CONTENT[:3]
+        data = gzip.compress(stored.content, 1)
+        packed = FakeObject(data, stored.info.identity)
+        if self.in_memory or not stored.content:
+            return UnpackedObject(packed, stored.content)
+        return GzippedObject(packed, await make_index(data))
 
 
 class TestGzippedObject(StoreContract):
-    """The contract, but for what an unpacked file cannot know before it was unpacked."""
+    """The contract."""
 
     @pytest.fixture
-    def store(self) -> UnpackedStore:
+    def store(self) -> PackedStore:
         """Give a store of the contract's files, packed."""
-        return UnpackedStore({name: FakeObject(content, name) for name, content in FILES.items()})
+        return PackedStore(in_memory=False)
 
-    async def test_many_read_at_once(self, store: UnpackedStore):
-        """An object is open for one request, and unpacking has an order: all read their own."""
-        opened = [await store.open("image.fits") for _ in range(20)]
-        found = await asyncio.gather(*(o.read(Block(n, 7, 97, 60)) for n, o in enumerate(opened)))
-
-        assert [bytes(rows) for rows in found] == [packed(Block(n, 7, 97, 60)) for n in range(20)]
-
-    async def test_reads_are_counted(self, store: UnpackedStore):
+    async def test_reads_are_counted(self, store: PackedStore):
         """Packed bytes are counted, not unpacked ones."""
         stored = await store.open("image.fits")
         await stored.read(Block.run(100, 300))
 
         assert 0 < stored.bytes_read < len(CONTENT)
+
+
+class TestUnpackedObject(StoreContract):
+    """The contract, but for what needs no reading."""
+
+    @pytest.fixture
+    def store(self) -> PackedStore:
+        """Give a store of the contract's files, packed and unpacked again."""
+        return PackedStore(in_memory=True)
+
+    async def test_reads_are_counted(self, store: PackedStore):
+        """What lies in memory is not read, and given without waiting; a short file is refused."""
+        stored = await store.open("image.fits")
+        target = bytearray(200)
+
+        assert stored.read_resident(Block.run(100, 300), memoryview(target))
+        assert bytes(target) == CONTENT[100:300]
+        assert (stored.reads, stored.bytes_read) == (0, 0)
+        with pytest.raises(ShortRead):
+            stored.read_resident(Block.run(len(CONTENT) - 1, len(CONTENT) + 1), memoryview(target))
 
 
 class TestFakeStore(StoreContract):

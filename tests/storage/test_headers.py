@@ -1,20 +1,22 @@
 """Headers are read in few rounds of requests, and guesses never change what is found."""
 
+import bz2
 import gzip
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.errors import CorruptFits, StorageUnavailable
+from gateway.core.errors import CorruptFits, StorageUnavailable, UnsupportedFits
 from gateway.core.layout import FitsLayout, LayoutScanner
 from gateway.core.ranges import ByteRange
 from gateway.storage.headers import read_headers
 from gateway.storage.remote import RemoteStore
+from gateway.storage.store import StoredObject
 from tests.core.cutting import scan
 from tests.fits_files import image, mef, pixels, table
 from tests.rounds import FarEngine, hdu, spherex_file
-from tests.stores import FakeObject
+from tests.stores import FakeObject, make_unpacker
 
 PRIMARY = hdu((), 8, 1, xtension="")
 SPHEREX = spherex_file()
@@ -30,11 +32,16 @@ def make_scanner() -> LayoutScanner:
     return LayoutScanner(max_header_bytes=MIB, max_layout_bytes=8 * MIB, max_hdus=1000)
 
 
+def unpack(stored: StoredObject) -> StoredObject:
+    """Open a gzip file."""
+    return make_unpacker().explore("a", stored)
+
+
 async def read_layout(engine: FarEngine, likely: list[ByteRange] | None = None) -> FitsLayout:
     """Read the headers of the only file."""
     scanner = make_scanner()
     stored = await RemoteStore(engine).open("a")
-    await read_headers(stored, scanner, likely or [], MIB)
+    await read_headers(stored, scanner, likely or [], unpack)
     return scanner.layout
 
 
@@ -118,7 +125,7 @@ async def test_what_is_in_memory_is_not_guessed():
     """Of a local file whose bytes are at hand no more is read than is needed."""
     near, far = FakeObject(SPHEREX, resident=True), FakeObject(SPHEREX)
     for stored in (near, far):
-        await read_headers(stored, make_scanner(), [], MIB)
+        await read_headers(stored, make_scanner(), [], unpack)
 
     assert near.bytes_read <= 6 * 2**15 + 1
     assert far.bytes_read > near.bytes_read
@@ -128,12 +135,22 @@ async def test_a_gzip_file_is_unpacked_whatever_its_name_is():
     """The first bytes tell; a gzip file in a gzip file is no FITS file."""
     stored = FakeObject(gzip.compress(image()))
     scanner = make_scanner()
-    seen = await read_headers(stored, scanner, [], MIB)
+    seen = await read_headers(stored, scanner, [], unpack)
 
     assert seen is not stored
     assert scanner.layout == scan(image())
     assert seen.info.size == len(image())
     with pytest.raises(CorruptFits):
         await read_headers(
-            FakeObject(gzip.compress(gzip.compress(image()))), make_scanner(), [], MIB
+            FakeObject(gzip.compress(gzip.compress(image()))), make_scanner(), [], unpack
         )
+
+
+@pytest.mark.parametrize(
+    ("beginning", "name"),
+    [(bz2.compress(image()), "bzip2"), (b"\x1f\x9d\x90" + bytes(99), "compress")],
+)
+async def test_a_file_packed_otherwise_is_refused_with_a_sentence(beginning: bytes, name: str):
+    """No part of it can be read, and the reader is told what to do instead."""
+    with pytest.raises(UnsupportedFits, match=f"compressed by {name}.*whole file"):
+        await read_headers(FakeObject(beginning), make_scanner(), [], unpack)

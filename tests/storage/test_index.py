@@ -14,7 +14,7 @@ from gateway.storage.cache_file import CacheFile
 from gateway.storage.index import Known, ParentIndex
 from gateway.storage.layouts import Layouts
 from tests.fits_files import LOOKUP, NX, NY, TAN, image, lookup_file, mef, spectrum
-from tests.stores import FakeObject
+from tests.stores import FakeObject, make_unpacker
 
 PLENTY = 2**30
 FILE = image(cards=TAN)
@@ -23,7 +23,8 @@ FILE = image(cards=TAN)
 def make_index(memory_bytes: int = PLENTY, cache: CacheFile | None = None) -> ParentIndex:
     """Make an index that knows nothing, by default without a file on disk."""
     limits = LimitSettings()
-    layouts = Layouts(limits, cache or CacheFile(Path("nowhere"), 0))
+    cache = cache or CacheFile(Path("nowhere"), 0)
+    layouts = Layouts(limits, cache, make_unpacker(cache))
     return ParentIndex(limits, memory_bytes, layouts)
 
 

@@ -10,7 +10,7 @@ from gateway.storage.remote import RemoteStore
 from tests.core.cutting import scan
 from tests.fits_files import TAN, image
 from tests.rounds import FarEngine, spherex_file
-from tests.stores import FakeObject
+from tests.stores import FakeObject, make_unpacker
 
 PLENTY = 2**26
 FILE = image(cards=TAN)
@@ -19,7 +19,8 @@ SPHEREX = spherex_file()
 
 def make_layouts(folder: Path) -> Layouts:
     """Do what a process does that begins."""
-    return Layouts(LimitSettings(), CacheFile(folder, PLENTY))
+    cache = CacheFile(folder, PLENTY)
+    return Layouts(LimitSettings(), cache, make_unpacker(cache))
 
 
 async def test_a_layout_is_read_once_and_then_found(tmp_path: Path):

@@ -156,4 +156,5 @@ def server_timing(answer: Answer) -> str:
 def describe_timing(timings: dict[str, float], stored: StoredObject) -> str:
     """Write a Server-Timing header: the seconds of each step, and the work of the storage."""
     steps = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in timings.items()]
-    return ", ".join([*steps, f'storage;desc="{stored.reads} reads, {stored.bytes_read} bytes"'])
+    work = f"{stored.reads} reads, {stored.bytes_read} bytes, {stored.bytes_needed} needed"
+    return ", ".join([*steps, f'storage;desc="{work}"'])

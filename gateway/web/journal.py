@@ -37,6 +37,8 @@ class Record(NamedTuple):
     """Requests to the storage."""
     read_bytes: int
     """Bytes that the storage gave."""
+    needed_bytes: int
+    """Those of them that were needed."""
     planned: bool
     """Whether it came to an answer from a storage."""
     broken: bool
@@ -77,6 +79,7 @@ class Journal:
                 seconds,
                 stored.reads if stored else 0,
                 stored.bytes_read if stored else 0,
+                stored.bytes_needed if stored else 0,
                 answer is not None,
                 trace.broken is not None,
             )

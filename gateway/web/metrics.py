@@ -18,6 +18,9 @@ class Metrics:
         self._sent = self._counter("sent_bytes", "Bytes of bodies.")
         self._reads = self._counter("storage_reads", "Requests to storage.")
         self._read_bytes = self._counter("storage_bytes", "Bytes that storage gave.")
+        self._needed_bytes = self._counter(
+            "storage_needed_bytes", "Bytes that were needed of those that storage gave."
+        )
         self._broken = self._counter("broken", "Answers broken off.")
         self._seconds = Histogram(
             "ibe_gateway_request_seconds",
@@ -35,6 +38,7 @@ class Metrics:
             self._sent.labels(collection).inc(record.body_bytes)
             self._reads.labels(collection).inc(record.reads)
             self._read_bytes.labels(collection).inc(record.read_bytes)
+            self._needed_bytes.labels(collection).inc(record.needed_bytes)
             self._seconds.labels(collection).observe(record.seconds)
             if record.broken:
                 self._broken.labels(collection).inc()

@@ -264,4 +264,4 @@ async def test_server_timing(connect: Connect, path: str, steps: set[str]):
 
     assert set(found) == steps
     assert all(re.fullmatch(r"dur=\d+\.\d+", found[name]) for name in steps - {"storage"})
-    assert re.fullmatch(r'desc="\d+ reads, \d+ bytes"', found["storage"])
+    assert re.fullmatch(r'desc="\d+ reads, \d+ bytes, \d+ needed"', found["storage"])

@@ -43,6 +43,7 @@ async def test_bytes_and_reads_are_counted(connect: Connect):
 
         assert found["ibe_gateway_sent_bytes_total", ROOT, ""] == len(body)
         assert found["ibe_gateway_storage_bytes_total", ROOT, ""] == len(FILE)
+        assert found["ibe_gateway_storage_needed_bytes_total", ROOT, ""] == len(FILE)
         assert found["ibe_gateway_storage_reads_total", ROOT, ""] == objects["a.fits"].reads
 
 

@@ -64,7 +64,8 @@ async def read_headers(
                 reader = _Reader(seen)
                 continue
         scanner.feed(data, at_end=at_end)
-        guesses = guess_headers(scanner.hdus, stored.info.size)
+        if guessing:
+            guesses = guess_headers(scanner.hdus, stored.info.size)
     return seen
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,6 +44,11 @@ def _resolve_secret(value: Any) -> Any:
     if name not in os.environ:
         raise ValueError(f"the environment variable {name!r} is not set")
     return os.environ[name]
+
+
+def _check_network(value: str) -> str:
+    ip_network(value)  # its error is a sentence
+    return value
 
 
 _Option = Annotated[Any, AfterValidator(_resolve_secret)]
@@ -80,6 +86,10 @@ class ServerSettings(_Table):
     """Lines for people, or one JSON object per line."""
     drain_timeout_s: float = Field(default=30.0, ge=0, le=3600)
     """How long answers that have begun may take to finish after SIGTERM, in seconds."""
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
+        default=(), strict=False
+    )
+    """Addresses and networks of proxies whose X-Forwarded-For names the client."""
 
 
 class LimitSettings(_Table):
@@ -87,8 +97,22 @@ class LimitSettings(_Table):
 
     max_requests: int = Field(default=512, ge=1, le=65536)
     """Requests that a worker admits at once; further ones are answered 503."""
+    max_client_requests: int = Field(default=256, ge=1, le=65536)
+    """How many of them may come from one address; further ones are answered 429."""
+    max_large: int = Field(default=128, ge=1, le=65536)
+    """Answers above inline_bytes that a worker makes at once; further ones wait for their turn."""
+    max_large_bytes: int = Field(default=64 * _GIB, ge=1)
+    """How much these may have in all, sent or unpacked, in bytes; a larger one goes alone."""
+    max_client_large: int = Field(default=32, ge=1, le=65536)
+    """How many of them, waiting or not, may be for one address; further ones are answered 429."""
+    max_client_large_bytes: int = Field(default=32 * _GIB, ge=1)
+    """How much those of one address may have in all, in bytes; a larger one goes alone."""
+    max_waiting: int = Field(default=256, ge=1, le=65536)
+    """Large answers that may wait for their turn; further ones are answered 503."""
+    max_wait_s: float = Field(default=30.0, gt=0, le=3600)
+    """How long one may wait for its turn before it is answered 503, in seconds."""
     retry_after_s: int = Field(default=2, ge=1, le=3600)
-    """What the 503 says in Retry-After, in seconds."""
+    """What 503 and 429 say in Retry-After, in seconds."""
     request_timeout_s: float = Field(default=300.0, gt=0, le=86400)
     """How long a whole request may take, in seconds."""
     storage_timeout_s: float = Field(default=30.0, gt=0, le=3600)

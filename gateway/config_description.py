@@ -39,5 +39,7 @@ def describe_settings() -> Iterator[SettingDescription]:
 def _name_type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " | ".join(json.dumps(value) for value in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "array"
     names = {int: "integer", float: "float", bool: "boolean", str: "string", Path: "string"}
     return names.get(annotation, "table")

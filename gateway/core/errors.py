@@ -8,7 +8,8 @@
     │   ├── NotFound            there is no such file, folder or collection
     │   │   └── IsFolder        it is a folder where a file was asked for
     │   ├── NoOverlap           the requested area and the image have no pixel in common
-    │   └── TooLarge            the answer would exceed the collection's limit
+    │   ├── TooLarge            the answer would exceed the collection's limit
+    │   └── TooManyRequests     the caller asks for too much at once
     └── ArchiveError            the caller cannot
         ├── CorruptFits         the bytes break the FITS standard
         ├── UnsupportedFits     valid FITS, but there is nothing here to cut
@@ -65,6 +66,10 @@ class NoOverlap(RequestError):
 
 class TooLarge(RequestError):
     """The answer would exceed the collection's limit."""
+
+
+class TooManyRequests(RequestError):
+    """The caller asks for more at once than one client is given."""
 
 
 class ArchiveError(GatewayError):

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
+from itertools import chain
+from math import isfinite, prod
 
 from gateway.core.box import BoxRule
 from gateway.core.coordinates import Coordinates
@@ -64,6 +65,20 @@ class Unpacked:
         """How far the parent must reach."""
         return self.tiles.table.heap.stop
 
+    @property
+    def unpacked_bytes(self) -> int:
+        """Number of bytes of all tiles that the section touches."""
+        tiles, section = self.tiles, self.section
+        wanted = chain(
+            [(section.x_start, section.x_stop), (section.y_start, section.y_stop)],
+            ((0, length) for length in tiles.shape[2:]),
+        )
+        touched = (
+            (-(-stop // along) - start // along) * along
+            for (start, stop), along in zip(wanted, tiles.tile_shape, strict=True)
+        )
+        return prod(touched) * tiles.pixel_bytes
+
 
 Piece = Literal | Stored | Unpacked
 
@@ -75,6 +90,11 @@ class CutoutPlan:
     pieces: tuple[Piece, ...]
     size: int
     """Number of bytes of all pieces."""
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """Number of bytes that are unpacked for it: a small section may lie in a large tile."""
+        return sum(piece.unpacked_bytes for piece in self.pieces if isinstance(piece, Unpacked))
 
     def between(self, start: int, stop: int) -> Iterator[tuple[Piece, int, int]]:
         """Give the pieces that hold the answer's bytes from `start` to `stop`.

@@ -5,7 +5,7 @@ no byte ranges: where its bytes lie is only known when all are made.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from time import perf_counter
 
 from aiohttp import BytesPayload, hdrs, web
@@ -14,6 +14,8 @@ from aiohttp.abc import AbstractStreamWriter
 from gateway.core.ranges import ByteRange
 from gateway.service import Answer, Service
 from gateway.storage.store import Buffer, StoredObject
+from gateway.web.admission import Admission
+from gateway.web.clients import quota_key
 from gateway.web.conditional import (
     Multipart,
     Validators,
@@ -24,6 +26,7 @@ from gateway.web.conditional import (
 )
 from gateway.web.gzip import deflate, deflate_chunks
 from gateway.web.streaming import send
+from gateway.web.trace import TRACE
 
 Headers = dict[str, str]
 
@@ -49,11 +52,14 @@ class Sender:
         Reads the bytes.
     max_ranges : int
         How many ranges of one request are answered.
+    admission : Admission
+        Gives large answers their turn.
     """
 
-    def __init__(self, service: Service, max_ranges: int) -> None:
+    def __init__(self, service: Service, max_ranges: int, admission: Admission) -> None:
         self._service = service
         self._max_ranges = max_ranges
+        self._admission = admission
 
     async def send_plain(
         self, request: web.Request, answer: Answer, headers: Headers, validators: Validators
@@ -78,7 +84,8 @@ class Sender:
         headers[hdrs.CONTENT_TYPE] = multipart.content_type
         headers[hdrs.CONTENT_LENGTH] = str(multipart.size)
         response = web.StreamResponse(status=206, headers=headers)
-        return await send(request, response, self._read_parts(answer, multipart))
+        async with self._turn(request, answer, sum(part.size for part in ranges)):
+            return await send(request, response, self._read_parts(answer, multipart))
 
     async def send_gzipped(
         self, request: web.Request, answer: Answer, headers: Headers
@@ -94,12 +101,13 @@ class Sender:
         if request.method == hdrs.METH_HEAD:
             headers["Server-Timing"] = server_timing(answer)
             return web.StreamResponse(headers=headers)
-        started = perf_counter()
-        data = await self._service.read_small(answer, 0, size)
-        if data is None:
-            headers["Server-Timing"] = server_timing(answer)
-            chunks = deflate_chunks(self._service.read_chunks(answer, 0, size))
-            return await send(request, web.StreamResponse(headers=headers), chunks)
+        async with self._turn(request, answer, size):
+            started = perf_counter()
+            data = await self._service.read_small(answer, 0, size)
+            if data is None:
+                headers["Server-Timing"] = server_timing(answer)
+                chunks = deflate_chunks(self._service.read_chunks(answer, 0, size))
+                return await send(request, web.StreamResponse(headers=headers), chunks)
         read = perf_counter()
         packed = deflate(data)
         answer.timings["read"] = read - started
@@ -121,20 +129,27 @@ class Sender:
         self, request: web.Request, answer: Answer, part: ByteRange, status: int, headers: Headers
     ) -> web.StreamResponse:
         headers[hdrs.CONTENT_LENGTH] = str(part.size)
-        data = None
-        if request.method != hdrs.METH_HEAD:
+        if request.method == hdrs.METH_HEAD:
+            headers["Server-Timing"] = server_timing(answer)
+            return web.StreamResponse(status=status, headers=headers)
+        async with self._turn(request, answer, part.size):
             started = perf_counter()
             data = await self._service.read_small(answer, part.start, part.stop)
-            if data is not None:
-                answer.timings["read"] = perf_counter() - started
+            if data is None:
+                headers["Server-Timing"] = server_timing(answer)
+                response = web.StreamResponse(status=status, headers=headers)
+                chunks = self._service.read_chunks(answer, part.start, part.stop)
+                return await send(request, response, chunks)
+        answer.timings["read"] = perf_counter() - started
         headers["Server-Timing"] = server_timing(answer)
-        if data is not None:
-            return web.Response(status=status, body=_Apart(data), headers=headers)
-        response = web.StreamResponse(status=status, headers=headers)
-        if request.method == hdrs.METH_HEAD:
-            return response
-        chunks = self._service.read_chunks(answer, part.start, part.stop)
-        return await send(request, response, chunks)
+        return web.Response(status=status, body=_Apart(data), headers=headers)
+
+    def _turn(
+        self, request: web.Request, answer: Answer, size: int
+    ) -> AbstractAsyncContextManager[None]:
+        """Give the context in which some bytes of an answer are made."""
+        client = quota_key(request[TRACE].client)
+        return self._admission.turn(client, max(size, answer.plan.unpacked_bytes))
 
     async def _read_parts(
         self, answer: Answer, multipart: Multipart

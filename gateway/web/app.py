@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as METRICS
 from gateway.config import Settings
 from gateway.service import Service, open_service
 from gateway.web.access_log import AccessLog
+from gateway.web.admission import Admission
 from gateway.web.handlers import Handlers
 from gateway.web.journal import Journal
 from gateway.web.metrics import Metrics
@@ -21,7 +22,8 @@ _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break, which a na
 def build_app(settings: Settings) -> web.Application:
     """Make the application; its stores are made here, and closed with it."""
     service = open_service(settings)
-    handlers, metrics = Handlers(service, settings.limits), Metrics()
+    admission = Admission(settings.limits)
+    handlers, metrics = Handlers(service, settings.limits, admission), Metrics()
     log = AccessLog(settings.server.log_format, sys.stderr)
     journal = Journal([log.write, metrics.count])
 
@@ -45,7 +47,8 @@ def build_app(settings: Settings) -> web.Application:
     app = web.Application()
     app[SERVICE] = service
     # one route: a look into a dictionary costs a fraction of aiohttp's routes and middlewares
-    app.router.add_route("*", _ANY_PATH, Gate(settings, dispatch, journal).answer)
+    gate = Gate(settings, dispatch, journal, admission, handlers.find_collection)
+    app.router.add_route("*", _ANY_PATH, gate.answer)
 
     async def close(_: web.Application) -> None:
         await service.close()

@@ -12,7 +12,8 @@ from gateway.core.folder_query import parse_folder_query
 from gateway.core.preview_query import asks_for_picture, parse_preview_query
 from gateway.core.query import CutoutQuery, parse_query, split_query
 from gateway.service import Service, Source
-from gateway.storage.archive import parse_path
+from gateway.storage.archive import Collection, parse_path
+from gateway.web.admission import Admission
 from gateway.web.answers import Sender
 from gateway.web.entity import (
     FITS,
@@ -53,11 +54,13 @@ class Handlers:
         Finds, plans and reads.
     limits : LimitSettings
         How many ranges and entries are answered, and into which chunks an answer is cut.
+    admission : Admission
+        Gives large answers their turn.
     """
 
-    def __init__(self, service: Service, limits: LimitSettings) -> None:
+    def __init__(self, service: Service, limits: LimitSettings, admission: Admission) -> None:
         self._service = service
-        self._sender = Sender(service, limits.max_ranges)
+        self._sender = Sender(service, limits.max_ranges, admission)
         self._max_entries = limits.page_entries
         self._previews = Previews(service, limits)
         # what the bytes of a cutout depend on beside the file and the question
@@ -84,6 +87,14 @@ class Handlers:
         except GatewayError:
             return web.Response(status=503, text="A storage cannot be reached.\n")
         return web.Response(text="ok\n")
+
+    def find_collection(self, request: web.Request) -> Collection | None:
+        """Give the collection that a request leads to, if there is one."""
+        try:
+            found = self._service.archive.find(parse_path(request.rel_url.raw_path))
+        except NotFound:
+            return None
+        return found[0] if found else None
 
     async def get_options(self, request: web.Request) -> web.Response:
         """Answer a preflight (Fetch standard) and who asks what is answered here."""

@@ -22,8 +22,8 @@ class Record(NamedTuple):
     time: float
     """When its answer ended, in seconds since 1970 (UTC)."""
     request_id: str
-    client: str | None
-    """Address it came from."""
+    client: str
+    """Address it came from; empty if nobody can say."""
     method: str
     url: str
     """Path and query as they came, percent-encoded, so that no client can forge a line."""
@@ -70,7 +70,7 @@ class Journal:
             Record(
                 time(),
                 trace.request_id,
-                request.remote,
+                trace.client,
                 request.method,
                 request.raw_path,
                 trace.collection.path if trace.collection else "",

@@ -9,7 +9,17 @@ from time import perf_counter
 from aiohttp import ClientConnectionResetError, hdrs, web
 
 from gateway.config import Settings
-from gateway.core.errors import ArchiveError, GatewayError, Overloaded, StorageDown, StorageTimeout
+from gateway.core.errors import (
+    ArchiveError,
+    GatewayError,
+    Overloaded,
+    StorageDown,
+    StorageTimeout,
+    TooManyRequests,
+)
+from gateway.storage.archive import Collection
+from gateway.web.admission import Admission
+from gateway.web.clients import Clients, quota_key
 from gateway.web.conditional import PreconditionFailed, RangeNotSatisfiable, content_range
 from gateway.web.deadlines import Deadlines
 from gateway.web.journal import Journal
@@ -37,23 +47,35 @@ class Gate:
         Answers the requests that are let in.
     journal : Journal
         Is told of all of them.
+    admission : Admission
+        Has the places.
+    find : callable
+        Gives the collection that a request leads to, if there is one.
     """
 
-    def __init__(self, settings: Settings, handler: Handler, journal: Journal) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        handler: Handler,
+        journal: Journal,
+        admission: Admission,
+        find: Callable[[web.Request], Collection | None],
+    ) -> None:
         self._server = settings.server
-        self._limits = settings.limits
+        self._retry_after_s = settings.limits.retry_after_s
         self._handler = handler
         self._journal = journal
-        self._tracer = Tracer()
+        self._admission = admission
+        self._find = find
+        self._tracer = Tracer(Clients(settings.server.trusted_proxies))
         self._deadlines = Deadlines(settings.limits.request_timeout_s)
-        self._admitted = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, whatever happens."""
         started = perf_counter()
         trace = self._tracer.begin(request)
         try:
-            response = await self._admit(request)
+            response = await self._admit(request, trace)
         except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer
             self._report(error, trace)
             response = trace.broken or self._refuse(request, trace, error)
@@ -62,15 +84,13 @@ class Gate:
         self._journal.note(request, response, trace, perf_counter() - started)
         return response
 
-    async def _admit(self, request: web.Request) -> web.StreamResponse:
+    async def _admit(self, request: web.Request, trace: Trace) -> web.StreamResponse:
         if request.method not in _METHODS:
             raise web.HTTPMethodNotAllowed(request.method, _METHODS)
         if request.rel_url.raw_path in _UNGUARDED:
             return await self._handler(request)
-        if self._admitted >= self._limits.max_requests:
-            raise Overloaded("The gateway has as much to do as it can; try again in a moment.")
-        task = request.task
-        self._admitted += 1
+        task, client = request.task, quota_key(trace.client)
+        self._admission.enter(client)
         self._deadlines.begin(task)
         try:
             return await self._handler(request)
@@ -80,7 +100,7 @@ class Gate:
             raise
         finally:
             self._deadlines.end(task)
-            self._admitted -= 1
+            self._admission.leave(client)
 
     def _refuse(self, request: web.Request, trace: Trace, error: Exception) -> web.Response:
         """Make the answer that tells an error."""
@@ -97,16 +117,22 @@ class Gate:
         else:
             status = self._server.no_overlap_status
             problem = describe_error(error, trace.request_id, no_overlap_status=status)
-        if isinstance(error, Overloaded):
-            headers[hdrs.RETRY_AFTER] = str(self._limits.retry_after_s)
-        elif isinstance(error, StorageDown):
-            headers[hdrs.RETRY_AFTER] = str(ceil(error.retry_after_s))
+        if (seconds := self._retry_after(error)) is not None:
+            headers[hdrs.RETRY_AFTER] = str(seconds)
+        if trace.collection is None:  # pages of other origins may read also what refuses them
+            trace.collection = self._find(request)
         body, headers[hdrs.CONTENT_TYPE] = render_problem(
             problem, request.headers.get(hdrs.ACCEPT, "")
         )
         if headers[hdrs.CONTENT_TYPE] == HTML:
             headers["Content-Security-Policy"] = content_security_policy()
         return web.Response(status=problem.status, body=body, headers=headers)
+
+    def _retry_after(self, error: Exception) -> int | None:
+        """Say in how many seconds it is worth to ask again, if it is."""
+        if isinstance(error, StorageDown):
+            return ceil(error.retry_after_s)
+        return self._retry_after_s if isinstance(error, Overloaded | TooManyRequests) else None
 
     def _report(self, error: Exception, trace: Trace) -> None:
         """Log what the caller is not told: the cause, and that an answer was broken off."""

@@ -21,6 +21,7 @@ from gateway.core.errors import (
     StorageTimeout,
     StorageUnavailable,
     TooLarge,
+    TooManyRequests,
     TransientFault,
     UnsupportedFits,
 )
@@ -31,6 +32,7 @@ STATUS: dict[type[GatewayError], int] = {
     NotFound: 404,
     IsFolder: 404,
     TooLarge: 413,
+    TooManyRequests: 429,
     NoOverlap: 500,  # the service that we re-implement says so; `no_overlap_status` can change it
     CorruptFits: 500,
     UnsupportedFits: 500,

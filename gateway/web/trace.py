@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from gateway.service import Answer
 from gateway.storage.archive import Collection
+from gateway.web.clients import Clients
 
 _EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
@@ -22,6 +23,8 @@ class Trace:
     """What is noted of one request."""
 
     request_id: str
+    client: str
+    """Address that it comes from; empty if nobody can say."""
     is_head: bool = False
     """Whether no body is sent, whatever the headers say of it."""
     collection: Collection | None = None
@@ -51,9 +54,16 @@ TRACE = web.RequestKey("trace", Trace)
 
 
 class Tracer:
-    """Notes requests, and gives each an id that no other has."""
+    """Notes requests, and gives each an id that no other has.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clients : Clients
+        Knows who asks.
+    """
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
         self._process = token_hex(4)
         self._numbers = count(1)
 
@@ -62,6 +72,7 @@ class Tracer:
         request_id = request.headers.get("X-Request-ID", "")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = f"{self._process}-{next(self._numbers):x}"
-        trace = Trace(request_id, is_head=request.method == hdrs.METH_HEAD)
+        is_head = request.method == hdrs.METH_HEAD
+        trace = Trace(request_id, self._clients.find(request), is_head)
         request[TRACE] = trace
         return trace

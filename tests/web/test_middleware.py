@@ -11,6 +11,8 @@ from gateway.core.errors import (
     StorageTimeout,
     StorageUnavailable,
 )
+from tests.core.compressed import compress
+from tests.fits_files import pixels
 from tests.stores import FakeObject, FakeStore
 from tests.web.conftest import Connect
 from tests.web.small_archive import FILE, GZIPPED, IMAGE, PLAIN, ROOT, files, get_raw
@@ -161,6 +163,60 @@ async def test_what_is_too_much_is_refused_at_once(connect: Connect):
     assert health == [200, 200, 200]
     assert bodies == [FILE, FILE]
     assert (await client.get(IMAGE)).status == 200
+
+
+@pytest.mark.parametrize("cors", [True, False])
+async def test_pages_of_other_origins_can_read_a_refusal(connect: Connect, *, cors: bool):
+    """A 503 that comes before the path is looked at has the headers of its collection."""
+    slow = hanging()
+    client = await connect({"slow.fits": slow}, {"max_requests": 1}, cors=cors)
+    waiting = asyncio.create_task(client.get(f"{ROOT}/slow.fits"))
+    while (refused := await client.get(f"{ROOT}/missing")).status == 404:
+        pass
+    slow.gate.set()
+    await (await waiting).read()
+
+    assert refused.status == 503
+    assert refused.headers.get("Access-Control-Allow-Origin") == ("*" if cors else None)
+
+
+async def test_one_client_is_told_that_it_asks_too_much(connect: Connect):
+    """Beyond its own bound a client gets 429 with Retry-After; another gets its answer."""
+    objects = {"a.fits": FakeObject(FILE), "slow.fits": hanging()}
+    limits = {"max_client_requests": 1, "retry_after_s": 7}
+    client = await connect(objects, limits, {"trusted_proxies": ("127.0.0.0/8",)})
+    me, other = ({"X-Forwarded-For": f"192.0.2.{n}"} for n in (1, 2))
+    waiting = asyncio.create_task(client.get(f"{ROOT}/slow.fits", headers=me))
+    while (refused := await client.get(IMAGE, headers=me)).status == 200:
+        pass
+    given = await client.get(IMAGE, headers=other)
+    objects["slow.fits"].gate.set()
+    await (await waiting).read()
+
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "7")
+    assert "Your address asks for more" in await refused.text()
+    assert given.status == 200
+
+
+@pytest.mark.parametrize("query", ["", "?center=50,40px&size=90px", "?center=50,40px&size=9px"])
+async def test_large_answers_wait_for_their_turn(connect: Connect, query: str):
+    """Whole files, cutouts and those of large tiles wait; a small cutout goes past them."""
+    tiled = compress(pixels((100, 100), "i2"), compression_type="RICE_1", tile_shape=(100, 100))
+    slow = FakeObject(tiled if query.endswith("=9px") else FILE)
+    objects = {"a.fits": FakeObject(FILE), "slow.fits": slow}
+    limits = {"inline_bytes": 10_000, "max_large": 1, "max_wait_s": 0.05}
+    client = await connect(objects, limits)
+    assert (await client.get(f"{ROOT}/slow.fits{query}")).status == 200  # its layout is known now
+    slow.gate = asyncio.Event()
+    url = f"{ROOT}/slow.fits{query}"
+    first, second = (asyncio.create_task(client.get(url)) for _ in range(2))
+    done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+    small = await client.get(PLAIN)
+    slow.gate.set()
+
+    assert [task.result().status for task in done] == [503]
+    assert small.status == 200
+    assert sorted([(await first).status, (await second).status]) == [200, 503]
 
 
 async def test_every_place_is_given_back(connect: Connect):

@@ -5,12 +5,10 @@ program starts only if everything in them is understood.
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +22,7 @@ from gateway.config_sources import (
     read_environment,
     read_file,
 )
+from gateway.config_values import Network, Option, default_cache_dir
 
 _KIB, _MIB, _GIB = 2**10, 2**20, 2**30
 _CREDENTIALS = ("key", "secret", "token", "password")  # they change, and the files do not
@@ -32,32 +31,6 @@ _COLLECTION_PATH = re.compile(r"/ibe(/(?!\.\.?(/|$))[\w.~-]+)+", re.ASCII)
 
 class ConfigurationError(ValueError):
     """The settings cannot be used; the text has a line for each problem."""
-
-
-def _resolve_secret(value: Any) -> Any:
-    """Put the variable's value in the place of ``"env:NAME"``, in nested tables too."""
-    if isinstance(value, dict):
-        return {key: _resolve_secret(nested) for key, nested in value.items()}
-    if not isinstance(value, str) or not value.startswith("env:"):
-        return value
-    name = value.removeprefix("env:")
-    if name not in os.environ:
-        raise ValueError(f"the environment variable {name!r} is not set")
-    return os.environ[name]
-
-
-def _check_network(value: str) -> str:
-    ip_network(value)  # its error is a sentence
-    return value
-
-
-_Option = Annotated[Any, AfterValidator(_resolve_secret)]
-
-
-def _default_cache_dir() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification has a relative path ignored.
-    return (base if base.is_absolute() else Path.home() / ".cache") / "ibe-gateway"
 
 
 class _Table(BaseModel):
@@ -86,9 +59,7 @@ class ServerSettings(_Table):
     """Lines for people, or one JSON object per line."""
     drain_timeout_s: float = Field(default=30.0, ge=0, le=3600)
     """How long answers that have begun may take to finish after SIGTERM, in seconds."""
-    trusted_proxies: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
-        default=(), strict=False
-    )
+    trusted_proxies: tuple[Network, ...] = Field(default=(), strict=False)
     """Addresses and networks of proxies whose X-Forwarded-For names the client."""
 
 
@@ -170,7 +141,7 @@ class CacheSettings(_Table):
     """``[cache]``: what may be lost without harm: layouts, seek indexes, spooled files."""
 
     dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
-        default_factory=_default_cache_dir, strict=False
+        default_factory=default_cache_dir, strict=False
     )
     """Folder of the cache; by default ibe-gateway in $XDG_CACHE_HOME or in ~/.cache."""
     max_bytes: int = Field(default=_GIB, ge=0)
@@ -190,7 +161,7 @@ class CollectionSettings(_Table):
     """URL prefix, as in "/ibe/data/wise"."""
     url: str = Field(min_length=1)
     """Where the files are: a local folder or an fsspec URL (file://, s3://, gs://, https://, …)."""
-    storage_options: dict[str, _Option] = Field(default={}, repr=False)
+    storage_options: dict[str, Option] = Field(default={}, repr=False)
     """The storage's options in fsspec's words; "env:NAME" stands for an environment variable."""
     title: str = ""
     """Name of the collection in listings."""

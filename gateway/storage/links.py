@@ -28,11 +28,12 @@ def parse_links(page: str, url: URL) -> set[str]:
     for href in parser.hrefs:
         try:
             link = base.join(URL(href))
-        except ValueError:
+            is_near = link.origin() == base.origin() and not link.query_string
+        except ValueError:  # not a link to a server
             continue
         name = link.path.removeprefix(folder)
-        inside = link.origin() == base.origin() and link.path.startswith(folder)
-        if inside and not link.query_string and name.rstrip("/") and "/" not in name[:-1]:
+        is_inside = link.path.startswith(folder) and name.rstrip("/") and "/" not in name[:-1]
+        if is_near and is_inside:
             names.add(name)
     return names
 

@@ -1,0 +1,167 @@
+"""The engine of web servers, on nginx in its moods, good and bad."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from yarl import URL
+
+from gateway.config import LimitSettings
+from gateway.core.errors import (
+    AccessRefused,
+    GatewayError,
+    ShortRead,
+    SourceChanged,
+    StorageUnavailable,
+    TransientFault,
+)
+from gateway.storage.engine import Engine
+from gateway.storage.engines import open_engine
+from gateway.storage.http_engine import HttpEngine
+from gateway.storage.links import parse_links
+from gateway.storage.remote import RemoteStore
+from gateway.storage.store import Store
+from tests.servers import run_link, run_nginx
+from tests.storage.contract import FILES, StoreContract
+
+Connect = Callable[..., Engine]
+
+LARGE = bytes(range(256)) * 2**14
+STATIC, NO_RANGES, SLOW, FLAKY, NO_VALIDATORS, PROXY, GZIP, LATE = range(8)
+
+
+@pytest.fixture(scope="module")
+def nginx(material: Path) -> Iterator[int]:
+    """Run nginx on the contract's files, and beside them a large one."""
+    files = {f"root/{name}": content for name, content in FILES.items()}
+    with run_nginx(material, {**files, "large.fits": LARGE}) as port:
+        yield port
+
+
+@pytest.fixture
+async def connect(nginx: int) -> AsyncIterator[Connect]:
+    """Give a function that makes the engine of a mood; close all of them."""
+    engines: list[Engine] = []
+
+    def make(mood: int, folder: str = "", **limits: float) -> Engine:
+        url = f"http://127.0.0.1:{nginx + mood}{folder}"
+        settings = LimitSettings.model_validate({"identity_age_s": 0, **limits})
+        engines.append(open_engine(url, {}, settings))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        await engine.close()
+
+
+class TestNginx(StoreContract):
+    """The contract, on a real web server."""
+
+    @pytest.fixture
+    async def store(self, connect: Connect) -> Store:
+        """Give a store of the contract's files."""
+        return RemoteStore(connect(STATIC, "/root"))
+
+
+@pytest.mark.parametrize("mood", [STATIC, SLOW, FLAKY, NO_VALIDATORS, PROXY, GZIP, LATE])
+async def test_every_mood_that_can_gives_the_right_bytes(connect: Connect, mood: int):
+    """Slow, flaky, caching, packing and late servers are read, byte for byte."""
+    engine = connect(mood, storage_tries=8)
+    version = await engine.head("large.fits")
+
+    assert version.size == len(LARGE)
+    for start in (0, 12345, 2**20 + 1, len(LARGE) - 30000):
+        got = await engine.get("large.fits", start, start + 30000, version)
+        assert bytes(got) == LARGE[start : start + 30000]
+
+
+async def test_a_server_without_ranges_gives_whole_files_or_an_error(connect: Connect):
+    """A part is refused, for it would be the wrong bytes; the whole is what was asked for."""
+    engine = connect(NO_RANGES)
+    version = await engine.head("large.fits")
+
+    assert bytes(await engine.get("large.fits", 0, len(LARGE), version)) == LARGE
+    with pytest.raises(ShortRead):
+        await engine.get("large.fits", 100, 200, version)
+
+
+async def test_a_whole_file_is_not_fetched_to_find_out(material: Path, nginx: int):
+    """A server that ignores Range is not listened to: its answer is broken off."""
+    with run_link(material, nginx + NO_RANGES, mbit=4) as port:
+        engine = HttpEngine(f"http://127.0.0.1:{port}", {})
+        version = await engine.head("large.fits")
+        async with asyncio.timeout(5):  # the whole file would take eight seconds
+            with pytest.raises(ShortRead):
+                await engine.get("large.fits", 100, 200, version)
+        await engine.close()
+
+
+async def test_versions_without_a_validator_are_all_different(connect: Connect):
+    """What cannot be told from another version is never taken for the same."""
+    engine = connect(NO_VALIDATORS)
+    first, second = await engine.head("large.fits"), await engine.head("large.fits")
+
+    assert first.identity != second.identity
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("forbidden", AccessRefused),
+        ("login", AccessRefused),
+        ("rate", TransientFault),
+        ("drop", TransientFault),
+    ],
+)
+async def test_what_could_not_be_read_is_never_absent(
+    connect: Connect, path: str, expected: type[GatewayError]
+):
+    """Each refusal has its own error, and none is "not found"."""
+    with pytest.raises(StorageUnavailable) as caught:
+        await connect(FLAKY, storage_tries=3).head(path)
+    assert type(caught.value) in {expected, TransientFault}
+
+
+async def test_another_version_is_not_read(connect: Connect):
+    """A version is compared by If-Match, by the answer's ETag, its time and its size."""
+    engine = connect(STATIC)
+    version = await engine.head("large.fits")
+    for other in (
+        replace(version, etag='"other"'),
+        replace(version, etag='W/"other"'),
+        replace(version, etag=None, modified=1.0),
+        replace(version, size=len(LARGE) - 1),
+    ):
+        with pytest.raises(SourceChanged):
+            await engine.get("large.fits", 0, 10, other)
+    with pytest.raises(SourceChanged):
+        await engine.get("gone.fits", 0, 10, version)
+
+
+def test_only_what_lies_in_the_folder_is_an_entry():
+    """Other orders, ways up and elsewhere, deeper paths and other hosts are left out."""
+    hrefs = [
+        *("a.fits", "./b%20c.fits", "sub/", "/data/x/d.fits", "http://h:1/data/x/e.fits"),
+        *("?C=N;O=D", "../", "/data/", "/data/x/", "/else/f.fits", "sub/deep.fits", "#top"),
+        *("http://other/data/x/g.fits", "https://h:1/data/x/h.fits", "mailto:x@y", "a.fits?q=1"),
+        "http://[bad",
+    ]
+    page = "".join(f'<a href="{href}">x</a>' for href in hrefs) + "<a name='x'>y</a>"
+
+    found = parse_links(page, URL("http://h:1/data/x"))
+    assert found == {"a.fits", "b c.fits", "sub/", "d.fits", "e.fits"}
+
+
+def test_headers_can_be_given_and_nothing_else():
+    """A server's key goes into a header; an option that is not understood is named."""
+    open_engine("https://h/x", {"client_kwargs": {"headers": {"X-Key": "1"}}}, LimitSettings())
+    open_engine("https://h/x", {"headers": {"Authorization": "Bearer x"}}, LimitSettings())
+
+    for options, named in (
+        ({"anon": True}, "anon"),
+        ({"client_kwargs": {"auth": "x"}}, "client_kwargs.auth"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            open_engine("https://h/x", options, LimitSettings())

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo serve test check docs format bench clean
 
 demo: $(VENV)/.run  ## a small archive, a server, and URLs to try
-	$(BIN)/ibe-gateway demo
+	$(BIN)/ibe-gateway demo $(ARGS)
 
 test: $(VENV)/.dev  ## the whole test suite
 	$(BIN)/python -m pytest $(ARGS)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from astropy.io import fits
 
@@ -61,9 +62,17 @@ async def test_curl_saves_the_first_cutout(address, tmp_path):
     await run(*shlex.split(command.replace(WRITTEN_FOR, address)), cwd=tmp_path)
 
     (saved,) = tmp_path.iterdir()
-    assert saved.name == "02206a149-w1-int-1b.fits.gz"
+    assert saved.name.startswith("EUC_MER_BGSUB-MOSAIC")
+    assert saved.name.endswith(".fits.gz")
     with fits.open(saved) as hdus:
-        assert hdus[0].shape == (200, 200)
+        assert hdus[0].shape == (600, 600)
+
+
+async def test_the_picture_is_one(address):
+    """The README's link to the galaxy's picture leads to a picture."""
+    (link,) = re.findall(rf"\({WRITTEN_FOR}(/ibe/\S+)\)", README)
+    async with ClientSession() as session, session.get(address + link) as answer:
+        assert (answer.status, answer.content_type) == (200, "image/png")
 
 
 @pytest.mark.parametrize("program", blocks("python"), ids=["gateway", "astropy"])
@@ -72,7 +81,7 @@ async def test_the_python_examples_open_cutouts(address, tmp_path, program):
     program = program.replace(WRITTEN_FOR, address)
     output = await run(sys.executable, "-W", "error", "-c", program, cwd=tmp_path)
 
-    assert output.count("(200, 200)") == program.count("hdus.info()") + program.count("print(")
+    assert output.count("(600, 600)") == program.count("hdus.info()") + program.count("print(")
 
 
 async def test_the_command_cuts_without_a_server(demo_archive, tmp_path):

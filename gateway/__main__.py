@@ -90,7 +90,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     command.add_argument(
         "--at-once",
-        type=int,
+        type=_count,
         metavar="N",
         default=8,
         help="for a table, how many cutouts are in the making at once (default: %(default)s)",
@@ -108,7 +108,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
     command.add_argument(
         "--at-once",
-        type=int,
+        type=_count,
         metavar="N",
         default=16,
         help="how many files are read at once (default: %(default)s)",
@@ -130,6 +130,14 @@ def _join_negatives(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _count(text: str) -> int:
+    """Read a number of things of which there must be one."""
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return count
 
 
 def _add_server_options(command: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -124,6 +124,13 @@ def test_there_must_be_a_cache(config: Path, capsys: pytest.CaptureFixture[str])
     assert "no cache to fill" in capsys.readouterr().err
 
 
+def test_nobody_at_once_is_refused(capsys: pytest.CaptureFixture[str]):
+    """At least one file is read at a time."""
+    with pytest.raises(SystemExit):
+        main(["index", "--at-once", "0"])
+    assert "at least 1" in capsys.readouterr().err
+
+
 def test_an_interruption_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """After Ctrl-C in the middle, the same command goes on where it was."""
     n_files = 1000
@@ -139,8 +146,10 @@ def test_an_interruption_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
-        while count_kept(config) < 20 and process.poll() is None:
-            continue
+        while count_kept(config) < 20:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.02)
+                break
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=20)
     kept = count_kept(config)

@@ -134,6 +134,14 @@ def test_cutouts_come_through(deployment: Deployment, path: str):
         assert direct.headers[name] == first.headers[name] == again.headers[name]
 
 
+def test_pictures_are_cached(deployment: Deployment):
+    """A picture of a whole image is drawn once."""
+    path = f"{deployment.url}{FILE}?format=png&width=64"
+    answers = [ask(path) for _ in range(2)]
+
+    assert [(a.status, a.cache_status) for a in answers] == [(200, "MISS"), (200, "HIT")]
+
+
 def test_each_answer_has_an_id_of_its_own(deployment: Deployment):
     """A cached answer has the id of its request, not of the one that it was made for."""
     path = deployment.url + fresh("100,100")

@@ -97,20 +97,20 @@ def run_deployment(storage: S3Server, folder: Path) -> Iterator[Deployment]:
             stack.enter_context(run_gateway(*arguments))
             for _ in range(service["deploy"]["replicas"])
         ]
-        port, log = stack.enter_context(run_nginx(gateways))
+        port, log = stack.enter_context(run_nginx([gateway.port for gateway in gateways]))
         yield Deployment(f"http://127.0.0.1:{port}", gateways, storage, log)
 
 
 @contextmanager
 def run_nginx(
-    upstreams: list[Gateway], listen: str = "listen 80;", *files: Path
+    ports: list[int], listen: str = "listen 80;", *files: Path
 ) -> Iterator[tuple[int, Path]]:
     """Run nginx by config/nginx.conf, but for the places that a container has of its own.
 
     Parameters
     ----------
-    upstreams : list of Gateway
-        What it passes requests to.
+    ports : list of int
+        Of the gateways.
     listen : str
         What the file is to say in the place of its ``listen``.
     *files : Path
@@ -134,7 +134,7 @@ def run_nginx(
         for here, there in {
             "listen 80;": listen,
             re.search(r"listen (\d+)", listen)[0]: f"listen 127.0.0.1:{port}",
-            "server gateway:8080;": "".join(f"server 127.0.0.1:{g.port};" for g in upstreams),
+            "server gateway:8080;": "".join(f"server 127.0.0.1:{each};" for each in ports),
             "http {": f"http {{ {temporary}",
             "/run/nginx.pid": f"{state}/nginx.pid",
             "/dev/stderr": f"{state}/error.log",

@@ -7,9 +7,13 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
+from contextlib import ExitStack
+from http.client import IncompleteRead
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import create_default_context
 from subprocess import run
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -232,6 +236,40 @@ def test_a_gateway_may_be_gone(deployment: Deployment):
     assert before == after == {200}
 
 
+class BreaksOff(BaseHTTPRequestHandler):
+    """Answers as a gateway does whose storage fails behind the first chunk."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        """Send a chunk, and break the connection."""
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Cache-Control", "public, max-age=3600")
+        self.end_headers()
+        self.wfile.write(b"4\r\nhalf\r\n")
+        self.close_connection = True
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_half_an_answer_is_neither_whole_nor_cached():
+    """An answer that a gateway breaks off is broken off by nginx, and asked for anew."""
+    with ExitStack() as stack:
+        gateway = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), BreaksOff))
+        stack.enter_context(ThreadPoolExecutor(1)).submit(gateway.serve_forever)
+        stack.callback(gateway.shutdown)
+        port, _ = stack.enter_context(run_nginx([gateway.server_port]))
+        for _ in range(2):
+            with pytest.raises(IncompleteRead):
+                ask(f"http://127.0.0.1:{port}{CUTOUT}")
+
+    assert BreaksOff.asked == [CUTOUT] * 2
+
+
 def test_tls_is_three_lines(deployment: Deployment, tmp_path: Path):
     """With the lines of docs/deployment.md nginx speaks TLS, and the first page knows it."""
     certificate, key = tmp_path / "archive.pem", tmp_path / "archive.key"
@@ -248,7 +286,7 @@ def test_tls_is_three_lines(deployment: Deployment, tmp_path: Path):
     )
     run([require("openssl"), "req", *made, *files], check=True, capture_output=True)
     (lines,) = blocks("nginx")
-    with run_nginx(deployment.gateways[:1], lines, certificate, key) as (port, _):
+    with run_nginx([deployment.gateways[0].port], lines, certificate, key) as (port, _):
         page = ask(f"https://127.0.0.1:{port}/", create_default_context(cafile=certificate))
 
     assert page.status == 200

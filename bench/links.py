@@ -27,6 +27,7 @@ from s3fs import S3FileSystem
 
 from bench.report import describe_machine
 from bench.servers import run_server
+from gateway.config import LimitSettings
 from gateway.core.ranges import Block, ByteRange
 from gateway.storage.engines import open_engine
 from tests.conftest import find_material
@@ -116,7 +117,8 @@ def _contestants(endpoint: str, folder: Path) -> Iterator[dict[str, Cut]]:
     options = {"anon": True, "endpoint_url": endpoint}
     config = folder / "gateway.toml"
     config.write_text(
-        '[[collections]]\npath = "/ibe/data/s3"\nurl = "s3://public"\nidentity_age_s = 3600.0\n'
+        "[limits]\nidentity_age_s = 3600.0\n"
+        '[[collections]]\npath = "/ibe/data/s3"\nurl = "s3://public"\n'
         f'storage_options = {{ anon = true, endpoint_url = "{endpoint}" }}\n'
     )
     serve = ("serve", "--config", str(config), "--port", "0", "--workers", "1")
@@ -125,7 +127,7 @@ def _contestants(endpoint: str, folder: Path) -> Iterator[dict[str, Cut]]:
         host = gateway.url.removeprefix("http://").rstrip("/")
         connection = stack.enter_context(closing(http.client.HTTPConnection(host)))
         runner = stack.enter_context(asyncio.Runner())
-        engine = open_engine("s3://public", options, timeout_s=60)
+        engine = open_engine("s3://public", options, LimitSettings())
         info = runner.run(engine.head(_NAME))
 
         def read(ranges: Sequence[ByteRange]) -> bytes:

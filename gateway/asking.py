@@ -17,11 +17,13 @@ from gateway.core.errors import (
     StorageTimeout,
     StorageUnavailable,
     TooLarge,
+    TooManyRequests,
 )
 
 _ERRORS: dict[int, type[GatewayError]] = {
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge,
+    HTTPStatus.TOO_MANY_REQUESTS: TooManyRequests,
     HTTPStatus.BAD_GATEWAY: StorageUnavailable,
     HTTPStatus.SERVICE_UNAVAILABLE: Overloaded,
     HTTPStatus.GATEWAY_TIMEOUT: StorageTimeout,

@@ -17,6 +17,7 @@ _LONGER = 2 * BLOCK  # how much longer than the last one their headers may be
 _MAX_PERIOD = 8  # HDUs after which a file may repeat itself: science, error, mask, science, …
 _TAIL_BYTES = 32 * 1024  # small tables often end a file
 _MAX_GUESSES = 64
+_LOOKED_AT = _MAX_GUESSES // 2 + _MAX_PERIOD  # of the last HDUs: more would not change a guess
 _MAX_GAP = 64 * 1024  # bytes between two guesses that are read by one request
 _MAX_READ = 256 * 1024  # bytes of such a request
 
@@ -38,8 +39,9 @@ def guess_headers(hdus: Sequence[Hdu], size: int) -> list[ByteRange]:
     """
     if not hdus:
         return []
-    start = hdus[-1].header_range.start + _extent(hdus[-1])
-    return merge(_repeat(hdus, start) or _continue(hdus[-1], start, size), size)
+    latest = hdus[-_LOOKED_AT:]
+    start = latest[-1].header_range.start + _extent(latest[-1])
+    return merge(_repeat(latest, start) or _continue(latest[-1], start, size), size)
 
 
 def headers_of(layout: FitsLayout, size: int) -> list[ByteRange]:

@@ -61,6 +61,8 @@ class FakeObject:
         self.bytes_read = 0
         self.gate: asyncio.Event | None = None
         """What every read waits for, if there is one."""
+        self.arrivals = asyncio.Semaphore(0)
+        """Is released whenever a read comes to the gate."""
         self.failure: Exception | None = None
         """What is raised by a read."""
         self.fails_behind = 0
@@ -80,6 +82,7 @@ class FakeObject:
     async def read(self, *blocks: Block) -> Buffer:
         """Give blocks, after the gate was opened."""
         if self.gate is not None:
+            self.arrivals.release()
             await self.gate.wait()
         return b"".join(self._pack(block) for block in blocks)
 

@@ -152,8 +152,9 @@ async def test_what_is_too_much_is_refused_at_once(connect: Connect):
     objects = {"a.fits": FakeObject(FILE), "slow.fits": hanging()}
     client = await connect(objects, {"max_requests": 2, "retry_after_s": 7})
     waiting = [asyncio.create_task(client.get(f"{ROOT}/slow.fits")) for _ in range(2)]
-    while (refused := await client.get(IMAGE)).status == 200:
-        pass
+    for _ in waiting:
+        await objects["slow.fits"].arrivals.acquire()
+    refused = await client.get(IMAGE)
     health = [(await client.get(path)).status for path in ("/healthz", "/readyz", "/metrics")]
     objects["slow.fits"].gate.set()
     bodies = [await (await task).read() for task in waiting]
@@ -171,8 +172,8 @@ async def test_pages_of_other_origins_can_read_a_refusal(connect: Connect, *, co
     slow = hanging()
     client = await connect({"slow.fits": slow}, {"max_requests": 1}, cors=cors)
     waiting = asyncio.create_task(client.get(f"{ROOT}/slow.fits"))
-    while (refused := await client.get(f"{ROOT}/missing")).status == 404:
-        pass
+    await slow.arrivals.acquire()
+    refused = await client.get(f"{ROOT}/missing")
     slow.gate.set()
     await (await waiting).read()
 
@@ -187,8 +188,8 @@ async def test_one_client_is_told_that_it_asks_too_much(connect: Connect):
     client = await connect(objects, limits, {"trusted_proxies": ("127.0.0.0/8",)})
     me, other = ({"X-Forwarded-For": f"192.0.2.{n}"} for n in (1, 2))
     waiting = asyncio.create_task(client.get(f"{ROOT}/slow.fits", headers=me))
-    while (refused := await client.get(IMAGE, headers=me)).status == 200:
-        pass
+    await objects["slow.fits"].arrivals.acquire()
+    refused = await client.get(IMAGE, headers=me)
     given = await client.get(IMAGE, headers=other)
     objects["slow.fits"].gate.set()
     await (await waiting).read()

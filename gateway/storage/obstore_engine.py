@@ -44,6 +44,7 @@ from gateway.storage.store import Buffer, Entry, ObjectInfo
 
 _PAGE = 1000  # objects; what S3 lists at once
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_QUERY = re.compile(r"(https?://[^\s?]*)\?\S+")
 _TIMEOUT = "kind: Timeout"
 _CONNECTION = "HttpError {"  # refused, reset, cut off, or not HTTP at all
 _OTHER_BYTES = re.compile(r"source: (NotPartial|UnexpectedRange)")  # the server ignored Range
@@ -219,4 +220,4 @@ def _classify(text: str) -> GatewayError:
 
 def _shortened(error: BaseException) -> Exception:
     """Give what a log should hold: the first line, without the query that may be a key."""
-    return RuntimeError(re.sub(r"\?\S+", "?…", str(error).partition("\n")[0]))
+    return RuntimeError(_QUERY.sub(r"\1?…", str(error).partition("\n")[0]))

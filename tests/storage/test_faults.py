@@ -113,7 +113,7 @@ async def test_a_server_that_hangs_is_given_up(serve: Serve, archive: S3Server, 
         )
         with within(3):
             first = await client.get(CUT)
-        with within(0.2):
+        with within(1.5):  # "at once", on a machine that may be busy
             second = await client.get(CUT)
 
     assert first.status in {503, 504}

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo serve test check docs format bench clean
+.PHONY: assets demo serve test check docs format bench clean
 
 demo: $(VENV)/.run  ## a small archive, a server, and URLs to try
 	$(BIN)/ibe-gateway demo $(ARGS)
@@ -46,6 +46,15 @@ $(VENV)/.docs: $(VENV)/.run
 $(VENV)/.bench: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
+
+assets:  ## fetch the viewer's library anew, from npm; its version stands here
+	npm pack --silent --pack-destination /tmp openseadragon@6.1.1
+	tar -xzf /tmp/openseadragon-6.1.1.tgz -C gateway/web/assets/openseadragon --strip-components 1 \
+		package/LICENSE.txt
+	tar -xzf /tmp/openseadragon-6.1.1.tgz --to-stdout \
+		package/build/openseadragon/openseadragon.min.js | sed '/^\/\/# sourceMappingURL/d' \
+		> gateway/web/assets/openseadragon/openseadragon.min.js
+	rm /tmp/openseadragon-6.1.1.tgz
 
 clean:
 	rm -rf $(VENV) build demo-archive .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -7,8 +7,9 @@ from enum import Enum
 from urllib.parse import urlencode
 
 from gateway.core.errors import BadParameter
+from gateway.core.query import parse_flag
 
-_ACCEPTED = "name, sort, limit and after"
+_ACCEPTED = "name, sort, limit, after and thumbnails"
 _OF_IMAGES = ("center", "size", "gzip")
 _POSITION = re.compile(r"(-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:e[+-][0-9]{1,3})?)/(.*)", re.DOTALL)
 
@@ -38,6 +39,8 @@ class FolderQuery:
     """How many entries a page has; None where the query leaves it open."""
     after: Position | None = None
     """The last entry of the page before."""
+    thumbnails: bool = False
+    """Whether a person wants to see the images."""
 
     @property
     def is_stored_order(self) -> bool:
@@ -58,6 +61,10 @@ class FolderQuery:
         descending = column is self.column and not self.descending
         return replace(self, column=column, descending=descending, after=None)
 
+    def with_thumbnails(self, *, wanted: bool) -> "FolderQuery":
+        """Ask for the same with pictures, or without."""
+        return replace(self, thumbnails=wanted)
+
     @property
     def sort(self) -> str:
         """The order as a parameter; empty for that of stores."""
@@ -71,6 +78,7 @@ class FolderQuery:
             "sort": self.sort,
             "limit": self.limit or "",
             "after": _write_position(self.column, self.after) if self.after else "",
+            "thumbnails": "on" if self.thumbnails else "",
         }
         given = {name: value for name, value in parameters.items() if value}
         return f"?{urlencode(given)}" if given else "./"
@@ -84,7 +92,7 @@ def parse_folder_query(parameters: Mapping[str, str], max_limit: int) -> FolderQ
     BadParameter
         A parameter is malformed or unknown.
     """
-    name, column, descending, limit, after = "", Column.NAME, False, None, ""
+    name, column, descending, limit, after, thumbnails = "", Column.NAME, False, None, "", False
     for parameter, value in parameters.items():
         match parameter:
             case "name":
@@ -95,10 +103,12 @@ def parse_folder_query(parameters: Mapping[str, str], max_limit: int) -> FolderQ
                 limit = _parse_limit(value, max_limit)
             case "after":
                 after = value
+            case "thumbnails":
+                thumbnails = bool(value) and parse_flag("thumbnails", value)
             case _:
                 raise BadParameter(parameter, _refusal(parameter))
     position = _parse_position(column, after) if after else None
-    return FolderQuery(name, column, descending, limit, position)
+    return FolderQuery(name, column, descending, limit, position, thumbnails)
 
 
 def matches(name: str, wanted: str) -> bool:

@@ -9,6 +9,7 @@ from gateway.config import Settings
 from gateway.service import Service, open_service
 from gateway.web.access_log import AccessLog
 from gateway.web.admission import Admission
+from gateway.web.assets import assets_path, get_asset, load_assets
 from gateway.web.handlers import Handlers
 from gateway.web.journal import Journal
 from gateway.web.metrics import Metrics
@@ -36,6 +37,7 @@ def build_app(settings: Settings) -> web.Application:
         "/healthz": handlers.get_health,
         "/readyz": handlers.get_readiness,
         "/metrics": get_metrics,
+        **{f"/{assets_path()}{name}": get_asset for name in load_assets()},
     }
 
     async def dispatch(request: web.Request) -> web.StreamResponse:

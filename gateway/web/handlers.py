@@ -40,6 +40,7 @@ from gateway.web.pages import HTML, content_security_policy
 from gateway.web.preview import Previews
 from gateway.web.streaming import send
 from gateway.web.trace import TRACE
+from gateway.web.view import get_view
 
 # Raise it when equal queries of equal files give other bytes.
 ENCODER_VERSION = 1
@@ -153,9 +154,11 @@ class Handlers:
     async def _get_part(
         self, request: web.Request, source: Source, parameters: dict[str, str], resolve_s: float
     ) -> web.StreamResponse:
-        """Answer a cutout, or a picture of one."""
+        """Answer what is asked of a file: a cutout, a picture or its page."""
         if not is_fits(source.file_name):
             raise BadParameter(next(iter(parameters)), "only FITS images can be cut.")
+        if "view" in parameters:
+            return await get_view(self._service, request, source, parameters)
         if asks_for_picture(parameters):
             query = parse_preview_query(parameters)
             return await self._previews.get(request, source, query, resolve_s)

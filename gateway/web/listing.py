@@ -57,6 +57,7 @@ def render_folder(path: str, page: Page, titles: Mapping[str, str] = _NO_TITLES)
         n_folders=sum(entry.is_folder for entry in entries),
         total_bytes=sum(entry.size or 0 for entry in entries),
         example=next((record for record in records if _is_image(record)), None),
+        is_image=_is_image,
         cutout=_EXAMPLE_QUERY,
         page=page,
         columns=[_describe_column(column, page.query) for column in Column],
@@ -120,12 +121,12 @@ def render_landing(collections: Mapping[str, str], base_url: str, accept: str) -
     content_type : str
     """
     records = [
-        {"path": f"{path}/", "title": title, "href": f".{_quote(path, '/')}/"}
+        {"path": f"{path}/", "title": title, "href": f".{quote_segment(path, '/')}/"}
         for path, title in collections.items()
     ]
     if wants_json(accept):
         return _render_json({"collections": records}), JSON
-    root = base_url + _quote(next(iter(collections), "/ibe/data"), "/")
+    root = base_url + quote_segment(next(iter(collections), "/ibe/data"), "/")
     image = f"{root}/path/to/image.fits?center=83.633,22.014deg&size=5arcmin"
     page = render_page(
         "landing.html",
@@ -160,7 +161,7 @@ def _describe(entry: Entry, titles: Mapping[str, str]) -> Record:
         "type": "folder" if entry.is_folder else "file",
         "size": entry.size,
         "modified": _format_time(entry.modified),
-        "href": f"./{_quote(entry.name)}" + "/" * entry.is_folder,
+        "href": f"./{quote_segment(entry.name)}" + "/" * entry.is_folder,
     }
     if title := titles.get(entry.name):
         record["title"] = title
@@ -184,7 +185,7 @@ def _format_time(modified: float | None) -> str | None:
     return f"{datetime.fromtimestamp(modified, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _quote(name: str, safe: str = "") -> str:
+def quote_segment(name: str, safe: str = "") -> str:
     """Write a name as a segment of a URL.
 
     Of what a segment may hold as it is (RFC 3986, 3.3), those characters stay that no shell minds:

@@ -109,3 +109,19 @@ def test_links_are_short():
     """What is as it would be anyway is not in a link."""
     assert FolderQuery().href == "./"
     assert parse_qsl(FolderQuery(name="a b", limit=3).href[1:]) == [("name", "a b"), ("limit", "3")]
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("on", True), ("off", False), ("", False)])
+def test_thumbnails_are_a_flag(text, wanted):
+    """A flag in any spelling; the links of the page keep it."""
+    query = parse_folder_query({"thumbnails": text, "sort": "size"}, 10)
+
+    assert query.thumbnails is wanted
+    assert ("thumbnails=on" in query.href) is wanted
+    assert "thumbnails" not in query.with_thumbnails(wanted=False).href
+
+
+def test_a_thumbnail_flag_that_is_none_is_refused():
+    """As other flags."""
+    with pytest.raises(BadParameter, match="neither true"):
+        parse_folder_query({"thumbnails": "maybe"}, 10)

@@ -87,6 +87,10 @@ def whole(*entries: Entry, **query) -> Page:
     return Page(list(entries), FolderQuery(**query), None)
 
 
+DOWNLOAD = "↓".encode()
+HIDDEN = {"", *HEADINGS}
+
+
 def show(*entries: Entry, path: str = FOLDER) -> bytes:
     """Show all entries of a folder."""
     return render_folder(path, whole(*entries))
@@ -94,8 +98,9 @@ def show(*entries: Entry, path: str = FOLDER) -> bytes:
 
 def listed(*entries: Entry) -> list[str]:
     """Give the names that a page lists, in order."""
-    texts = [text for href, text in Links(show(*entries)).found if href.startswith("./")]
-    return [text.removesuffix("/") for text in texts if "?" not in text and text not in HEADINGS]
+    page = show(*entries).replace(DOWNLOAD, b"")
+    texts = [text for href, text in Links(page).found if href.startswith("./")]
+    return [text.removesuffix("/") for text in texts if "?" not in text and text not in HIDDEN]
 
 
 async def stream(*entries: Entry) -> list[bytes]:
@@ -407,3 +412,26 @@ def test_pages_obey_their_policy(page):
 def test_human_size(size, text):
     """A size has three digits and a decimal unit."""
     assert human_size(size) == text
+
+
+def test_an_image_opens_as_a_page_and_can_be_downloaded():
+    """A FITS file has a link to its page and one to itself; other files only the latter."""
+    links = Links(show(file("a 1.fits"), file("b.txt"))).found
+
+    assert links[-3:] == [
+        ("./a%201.fits?view", "a 1.fits"),
+        ("./a%201.fits", "↓"),
+        ("./b.txt", "b.txt"),
+    ]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_thumbnails_are_shown_on_demand(wanted):
+    """They are drawn by the gateway as they come into sight, and the link turns them off again."""
+    page = whole(file("a 1.fits"), file("b.txt"))
+    page = replace(page, query=FolderQuery(thumbnails=wanted))
+    text = render_folder(FOLDER, page).decode()
+
+    pictures = re.findall(r'<img class="thumbnail" src="([^"]+)" alt="" loading="lazy">', text)
+    assert pictures == ["./a%201.fits?format=png&amp;width=96"] * wanted
+    assert ('<a href="./">Hide' if wanted else '<a href="?thumbnails=on">Show') in text

@@ -1,7 +1,7 @@
 """The pages for browsers: their templates, their style, and the policy that guards them.
 
-A page is complete in itself: the style sheet is inlined, there is no script, and nothing is loaded
-from anywhere.
+A page is complete in itself: its style sheet is inlined, and only that of an image has scripts.
+Nothing is loaded from another host.
 """
 
 from base64 import b64encode
@@ -13,6 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 HTML = "text/html; charset=utf-8"
 """The content type of every page."""
 
+_NOT_BEYOND = "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
 
 def render_page(template: str, **values: object) -> bytes:
     """Fill a template; every value is escaped."""
@@ -23,17 +25,26 @@ def render_page(template: str, **values: object) -> bytes:
 
 @cache
 def content_security_policy() -> str:
-    """Give the Content-Security-Policy of the pages: our style, icon and forms, nothing else.
+    """Give the Content-Security-Policy of the pages: our style, images and forms, nothing else.
 
     The style sheet is admitted by its hash, so even a name that slipped through the escaping could
     neither run nor load nor restyle anything.
     """
-    style = _environment().get_template("style.css").render()
-    digest = b64encode(sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src {_style_hash()}; img-src 'self' data:; {_NOT_BEYOND}"
+
+
+@cache
+def viewer_security_policy() -> str:
+    """Give the policy of the page that has scripts: from here, and no other place."""
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self'; style-src 'self' {_style_hash()}; "
+        f"img-src 'self' data:; connect-src 'self'; {_NOT_BEYOND}"
     )
+
+
+def _style_hash() -> str:
+    style = _environment().get_template("style.css").render()
+    return f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"
 
 
 def human_size(size: int) -> str:

@@ -1,0 +1,110 @@
+"""The page of a file: to look at its images, and to find a cutout; and the same as JSON."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from gateway.core.colormap import COLORMAPS
+from gateway.core.errors import BadParameter
+from gateway.core.image import Parent
+from gateway.core.layout import Hdu
+from gateway.core.query import parse_hdus, shown
+from gateway.core.selection import find_hdus
+from gateway.core.stretch import STRETCHES
+from gateway.service import Service, Source
+from gateway.web.assets import assets_path
+from gateway.web.entity import is_known, make_validators, success_headers
+from gateway.web.listing import quote_segment, wants_json
+from gateway.web.pages import HTML, render_page, viewer_security_policy
+
+# Raise it when the page of an equal file is another.
+PAGE_VERSION = 1
+
+
+async def get_view(
+    service: Service, request: web.Request, source: Source, parameters: Mapping[str, str]
+) -> web.Response:
+    """Answer ``?view`` with the page, and ``?view&hdu=3`` with the header of one HDU, too.
+
+    Raises
+    ------
+    BadParameter, PreconditionFailed, CorruptFits, UnsupportedFits
+    StorageUnavailable, StorageTimeout, SourceChanged
+    """
+    wanted = _parse(parameters)
+    is_json = wants_json(request.headers.get(hdrs.ACCEPT, ""))
+    what = f"view {wanted} {is_json} {PAGE_VERSION} {assets_path()}"
+    validators = make_validators(source, what)
+    headers = success_headers(source, validators) | {hdrs.VARY: hdrs.ACCEPT}
+    if is_known(request, validators):
+        return web.Response(status=304, headers=headers)
+    known, _ = await service.know(source, needs_sky=False)
+    description = _describe(source, known.parent)
+    if wanted is not None:
+        hdus = known.parent.layout.hdus
+        (index, *_) = sorted(find_hdus(hdus, [wanted]))
+        description["header"] = [card.decode("latin-1").rstrip() for card in hdus[index].header]
+    if is_json:
+        headers[hdrs.CONTENT_TYPE] = "application/json"
+        return web.Response(body=json.dumps(description).encode() + b"\n", headers=headers)
+    headers[hdrs.CONTENT_TYPE] = HTML
+    headers["Content-Security-Policy"] = viewer_security_policy()
+    return web.Response(body=_render(source, known.parent, description), headers=headers)
+
+
+def _parse(parameters: Mapping[str, str]) -> int | str | None:
+    """Read what stands beside ``view``: at most the HDU whose header is wanted."""
+    if parameters["view"]:
+        raise BadParameter("view", "it has no value: use ?view")
+    for name in parameters:
+        if name not in {"view", "hdu"}:
+            raise BadParameter(shown(name), "it does not go with view; only hdu does.")
+    if "hdu" not in parameters:
+        return None
+    wanted = parse_hdus(parameters["hdu"])
+    if len(wanted) > 1:
+        raise BadParameter("hdu", "a page shows one header; name one HDU.")
+    return wanted[0]
+
+
+def _describe(source: Source, parent: Parent) -> dict[str, Any]:
+    settings, info = source.collection.settings, source.stored.info
+    return {
+        "path": source.name,
+        "size": info.size,
+        "box": settings.box,
+        "gzip": settings.gzip,
+        "hdus": [_describe_hdu(hdu, parent) for hdu in parent.layout.hdus],
+    }
+
+
+def _describe_hdu(hdu: Hdu, parent: Parent) -> dict[str, Any]:
+    image = parent.images.get(hdu.index)
+    return {
+        "hdu": hdu.index,
+        "name": hdu.name,
+        "type": "table" if hdu.is_table and image is None else "image",
+        "is_image": image is not None,
+        "shape": hdu.shape if image is None else image.shape,
+        "bitpix": hdu.bitpix if image is None else image.bitpix,
+    }
+
+
+def _render(source: Source, parent: Parent, description: dict[str, Any]) -> bytes:
+    *ancestors, name = source.name.strip("/").split("/")
+    up = len(ancestors)
+    home = "../" * up
+    return render_page(
+        "view.html",
+        name=name,
+        href=f"./{quote_segment(name)}",
+        home=home,
+        assets=home + assets_path(),
+        ancestors=[(each, "../" * (up - 1 - i) or "./") for i, each in enumerate(ancestors)],
+        file=description,
+        first=next(iter(parent.images), None),
+        stretches=STRETCHES,
+        colormaps=COLORMAPS,
+    )

@@ -38,6 +38,8 @@ async def get_view(
     what = f"view {wanted} {is_json} {PAGE_VERSION} {assets_path()}"
     validators = make_validators(source, what)
     headers = success_headers(source, validators) | {hdrs.VARY: hdrs.ACCEPT}
+    # a page that outlives an upgrade would ask for scripts that are gone
+    headers[hdrs.CACHE_CONTROL] = "no-cache"
     if is_known(request, validators):
         return web.Response(status=304, headers=headers)
     known, _ = await service.know(source, needs_sky=False)

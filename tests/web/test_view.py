@@ -110,7 +110,7 @@ async def test_a_file_without_an_image_has_a_page(client):
 
 
 async def test_a_page_is_revalidated(client):
-    """Page and JSON have tags of their own."""
+    """Page and JSON have tags of their own, and are asked for again each time."""
     page, data = await client.get(f"{IMAGE}?view"), await client.get(f"{IMAGE}?view", headers=JSON)
     tag = page.headers["ETag"]
     again = await client.get(f"{IMAGE}?view", headers={"If-None-Match": tag})
@@ -118,6 +118,7 @@ async def test_a_page_is_revalidated(client):
     assert again.status == 304
     assert data.headers["ETag"] != tag
     assert page.headers["Vary"] == "Accept"
+    assert page.headers["Cache-Control"] == again.headers["Cache-Control"] == "no-cache"
 
 
 @pytest.mark.parametrize(

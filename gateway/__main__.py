@@ -154,6 +154,11 @@ def _server_options(options: argparse.Namespace) -> dict[str, Any]:
 def _serve(options: argparse.Namespace) -> int:
     if options.source and options.config:
         raise ConfigurationError("Give a folder or URL, or --config FILE, not both.")
+    serve(lambda: _read_settings(options), lambda url: _say(f"Listening on {url}"))
+    return 0
+
+
+def _read_settings(options: argparse.Namespace) -> Settings:
     if options.source:
         settings = settings_for_source(options.source, _server_options(options))
     else:
@@ -164,8 +169,7 @@ def _serve(options: argparse.Namespace) -> int:
             "[[collections]] table."
         )
     open_archive(settings)  # a url that cannot be used is told here, not by every worker
-    serve(settings, lambda url: _say(f"Listening on {url}"))
-    return 0
+    return settings
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -178,7 +182,7 @@ def _demo(options: argparse.Namespace) -> int:
         {"path": "/ibe/data/spherex", "url": str(folder / "spherex"), "gzip": "never"},
     ]
     settings = load_settings(None, {**_server_options(options), "collections": collections})
-    serve(settings, lambda url: _say(_invite(url)))
+    serve(lambda: settings, lambda url: _say(_invite(url)))
     return 0
 
 

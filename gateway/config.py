@@ -59,6 +59,8 @@ class ServerSettings(_Table):
     """Lines for people, or one JSON object per line."""
     drain_timeout_s: float = Field(default=30.0, ge=0, le=3600)
     """How long answers that have begun may take to finish after SIGTERM, in seconds."""
+    worker_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    """After how long a worker that does not respond is killed and replaced, in seconds."""
     trusted_proxies: tuple[Network, ...] = Field(default=(), strict=False)
     """Addresses and networks of proxies whose X-Forwarded-For names the client."""
 
@@ -133,6 +135,12 @@ class LimitSettings(_Table):
     """How much of an image may be read, or unpacked, for one picture, in bytes."""
     max_url_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)
     """Longest request line, in bytes."""
+    max_field_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)
+    """Longest header field of a request, in bytes; it may have 128 of them."""
+    keepalive_timeout_s: float = Field(default=75.0, gt=0, le=3600)
+    """How long a client may take to send a whole head, and be idle before it, in seconds."""
+    client_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    """How long a client may take in nothing of an answer before it is given up, in seconds."""
     max_inflated_bytes: int = Field(default=64 * _GIB, ge=2880)
     """How much a compressed parent may unpack to, in bytes: the end of a gzip bomb."""
 

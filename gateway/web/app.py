@@ -16,6 +16,7 @@ from gateway.web.metrics import Metrics
 from gateway.web.middleware import Gate, Handler
 
 SERVICE = web.AppKey("service", Service)
+GATE = web.AppKey("gate", Gate)
 
 _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break, which a name may have
 
@@ -49,7 +50,7 @@ def build_app(settings: Settings) -> web.Application:
     app = web.Application()
     app[SERVICE] = service
     # one route: a look into a dictionary costs a fraction of aiohttp's routes and middlewares
-    gate = Gate(settings, dispatch, journal, admission, handlers.find_collection)
+    app[GATE] = gate = Gate(settings, dispatch, journal, admission, handlers.find_collection)
     app.router.add_route("*", _ANY_PATH, gate.answer)
 
     async def close(_: web.Application) -> None:

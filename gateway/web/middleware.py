@@ -67,6 +67,7 @@ class Gate:
         self._journal = journal
         self._admission = admission
         self._find = find
+        self._is_draining = False
         self._tracer = Tracer(Clients(settings.server.trusted_proxies))
         self._deadlines = Deadlines(settings.limits.request_timeout_s)
 
@@ -81,8 +82,14 @@ class Gate:
             response = trace.broken or self._refuse(request, trace, error)
         if not response.prepared:
             trace.mark(response)
+            if self._is_draining:
+                response.force_close()
         self._journal.note(request, response, trace, perf_counter() - started)
         return response
+
+    def drain(self) -> None:
+        """From now on tell each client to ask its next question on a new connection."""
+        self._is_draining = True
 
     async def _admit(self, request: web.Request, trace: Trace) -> web.StreamResponse:
         if request.method not in _METHODS:

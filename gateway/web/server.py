@@ -5,9 +5,12 @@ a map of a file that is cut off while it is read kills a worker, and must not en
 """
 
 import gc
+import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from aiohttp import web
@@ -15,34 +18,55 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from gateway.config import Settings
+from gateway.config import ConfigurationError, Settings
+from gateway.core.errors import GatewayError
 from gateway.web.app import build_app
+from gateway.web.worker import Runner
+
+_LOG = logging.getLogger("gateway")
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+def serve(read_settings: Callable[[], Settings], announce: Callable[[str], None]) -> None:
     """Listen and answer until told to end.
 
     Parameters
     ----------
-    settings : Settings
-        Where to listen, how many workers, and all the rest.
+    read_settings : callable
+        Gives the settings: where to listen, how many workers, and all the rest. It is asked again
+        for each SIGHUP.
     announce : callable
         Is told the URL once it is listened on.
 
     Raises
     ------
+    ConfigurationError, GatewayError
+        The settings cannot be used.
     OSError
         The address cannot be listened on.
     """
-    listener = _listen(settings.server.host, settings.server.port)
+    settings = read_settings()
+    _allow_open_files()
+    listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    _Supervisor(settings, listener).run()
+    # gunicorn closes the descriptor: a socket object would close whatever has its number later
+    _Supervisor(read_settings, settings, listener.detach()).run()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _allow_open_files() -> None:
+    """Let the process have as many connections and files as the system allows it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.server.host, settings.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
+        timeout_ms = int(settings.limits.client_timeout_s * 1000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+    return listener
 
 
 def _end_at_once(_arbiter: Arbiter, _worker: Worker) -> None:
@@ -53,20 +77,34 @@ def _end_at_once(_arbiter: Arbiter, _worker: Worker) -> None:
 class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
     """gunicorn, told what we know; it reads neither a file nor the environment."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(
+        self, read_settings: Callable[[], Settings], settings: Settings, descriptor: int
+    ) -> None:
+        self._read_settings = read_settings
         self._settings = settings
-        self._listener = listener
+        self._descriptor = descriptor
         super().__init__()
+
+    def reload(self) -> None:
+        """Read the settings again; where to listen stays, and so do all if they cannot be used."""
+        try:
+            self._settings = self._read_settings()
+        except (ConfigurationError, GatewayError) as error:
+            _LOG.error("The new settings cannot be used, the old ones stay.\n%s", error)
+        super().reload()
 
     def load_config(self) -> None:
         """Say how the workers are kept."""
-        server, limits = self._settings.server, self._settings.limits
+        server = self._settings.server
+        drain_s = ceil(server.drain_timeout_s) + 1
         for name, value in {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{self._descriptor}",
             "workers": server.workers,
-            "worker_class": "aiohttp.GunicornUVLoopWebWorker",
-            "graceful_timeout": int(server.drain_timeout_s) or 1,
-            "timeout": int(limits.request_timeout_s),
+            "worker_class": "gateway.web.worker.Worker",
+            "graceful_timeout": drain_s,
+            # a worker that leaves off gives no signs of life
+            "timeout": ceil(server.worker_timeout_s) + drain_s,
+            "control_socket_disable": True,  # nobody but the system's signals commands us
             "proc_name": "ibe-gateway",
             "loglevel": "warning",
             "accesslog": None,
@@ -79,10 +117,13 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
 
         async def make() -> web.AppRunner:
             gc.freeze()  # what is imported lives as long as the worker; no collection need see it
-            return web.AppRunner(
+            limits = self._settings.limits
+            return Runner(
                 build_app(self._settings),
                 access_log=None,
-                max_line_size=self._settings.limits.max_url_bytes,
+                keepalive_timeout=limits.keepalive_timeout_s,
+                max_line_size=limits.max_url_bytes,
+                max_field_size=limits.max_field_bytes,
                 shutdown_timeout=self._settings.server.drain_timeout_s,
             )
 

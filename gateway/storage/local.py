@@ -184,6 +184,7 @@ class LocalObject:
                 self._file.check(block)
                 if block.n_rows > _MAX_ROWS or not self._file.copy_resident(block, target):
                     await asyncio.to_thread(self._file.copy, block, target)
+                self._file.check(block)  # it may have been overwritten meanwhile
             self._count(block)
         return found
 

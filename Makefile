@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: assets demo serve test check docs format bench clean
+.PHONY: assets demo test check audit docs format bench clean
 
 demo: $(VENV)/.run  ## a small archive, a server, and URLs to try
 	$(BIN)/ibe-gateway demo $(ARGS)
@@ -18,6 +18,9 @@ check: $(VENV)/.dev  ## what a pull request must pass, but for the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'gateway/*.py')
+
+audit: $(VENV)/.dev  ## known weaknesses of what is installed; says so if nobody can be asked
+	$(BIN)/python .ci/audit.py
 
 docs: $(VENV)/.docs  ## the site, in build/docs; a broken link or reference is an error
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs $(ARGS)

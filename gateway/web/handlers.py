@@ -193,7 +193,6 @@ class Handlers:
         if is_known(request, validators):
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = content_type(source.file_name)
-        headers["X-Content-Type-Options"] = "nosniff"
         answer = self._service.plan_file(source)
         answer.timings["resolve"] = resolve_s
         request[TRACE].answer = answer

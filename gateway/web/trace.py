@@ -43,8 +43,11 @@ class Trace:
         return self.sent_bytes or response.content_length or 0
 
     def mark(self, response: web.StreamResponse) -> None:
-        """Add what all answers have, also those that fail: the id, and CORS where it is allowed."""
+        """Add what all answers have, also those that fail: the id, and what browsers may do."""
         response.headers["X-Request-ID"] = self.request_id
+        response.headers[hdrs.SERVER] = "ibe-gateway"  # aiohttp would tell the versions
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"  # an address may be signed
         if self.collection is not None and self.collection.settings.cors:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED

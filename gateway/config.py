@@ -117,6 +117,8 @@ class LimitSettings(_Table):
     """Largest number of ranges in one Range header; more are answered with the whole file."""
     page_entries: int = Field(default=1000, ge=1, le=10_000)
     """Lines of a page of a folder's listing, and the largest limit of one."""
+    max_listing_bytes: int = Field(default=64 * _MIB, ge=_KIB, le=_GIB)
+    """Longest page of a web server that is read as the listing of a folder, in bytes."""
     chunk_bytes: int = Field(default=_MIB, ge=4 * _KIB, le=256 * _MIB)
     """How much is read, deflated and sent at a time, in bytes."""
     max_band_bytes: int = Field(default=256 * _MIB, ge=_MIB)

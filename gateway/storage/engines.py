@@ -39,16 +39,16 @@ def open_engine(url: str, options: Options, limits: LimitSettings) -> Engine:
     ImportError, TypeError, ValueError
         The scheme or an option is not known, or a package is missing; the text says which.
     """
-    engine = ResilientEngine(_open_bare(url, options, limits.storage_timeout_s), limits)
+    engine = ResilientEngine(_open_bare(url, options, limits), limits)
     return RememberingEngine(engine, limits.identity_age_s)
 
 
-def _open_bare(url: str, options: Options, timeout_s: float) -> Engine:
+def _open_bare(url: str, options: Options, limits: LimitSettings) -> Engine:
     scheme = get_protocol(url)
     if scheme in buckets.SCHEMES:
-        return ObstoreEngine(open_bucket(url, options, timeout_s))
+        return ObstoreEngine(open_bucket(url, options, limits.storage_timeout_s))
     if scheme in _HTTP:
-        return HttpEngine(url, _read_headers(options))
+        return HttpEngine(url, _read_headers(options), limits.max_listing_bytes)
     # not shared with another collection: closing one would close the connections of both
     more = {"skip_instance_cache": True}
     if issubclass(get_filesystem_class(scheme), AsyncFileSystem):

@@ -52,7 +52,6 @@ from gateway.storage.store import Buffer, Entry, ObjectInfo
 
 _NO_HEAD = frozenset({405, 501})
 _PACKED = (".gz", ".Z", ".bz2", ".xz")  # a server may call what such a file is a Content-Encoding
-_MAX_PAGE = 64 * 1024 * 1024  # bytes of a listing
 
 
 class HttpEngine:
@@ -64,12 +63,15 @@ class HttpEngine:
         The root; a query is sent with every request.
     headers : mapping of str to str
         Sent with every request.
+    max_listing_bytes : int
+        Longest page that is read as the listing of a folder.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], max_listing_bytes: int) -> None:
         root, _, query = url.partition("?")
         self._root = root.rstrip("/")
         self._query = f"?{query}" if query else ""
+        self._max_listing_bytes = max_listing_bytes
         self._headers = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
         self._session: ClientSession | None = None
 
@@ -101,9 +103,11 @@ class HttpEngine:
         """List a folder by the links of its page; their sizes are not known."""
         async with self._ask(hdrs.METH_GET, f"{key}/" if key else "") as answer:
             _check_status(answer)
-            page = await answer.content.read(_MAX_PAGE)
-            while more := await answer.content.read(_MAX_PAGE - len(page)):
-                page += more
+            page = bytearray()
+            async for part in answer.content.iter_any():
+                page += part
+                if len(page) > self._max_listing_bytes:  # a part of it would hide the other files
+                    raise StorageUnavailable("The folder is too large to be listed.")
             url = answer.url
         links = await asyncio.to_thread(parse_links, page.decode("utf-8", "replace"), url)
         found = [_entry(name) for name in links]

@@ -90,7 +90,7 @@ async def test_a_server_without_ranges_gives_whole_files_or_an_error(connect: Co
 async def test_a_whole_file_is_not_fetched_to_find_out(material: Path, nginx: int):
     """A server that ignores Range is not listened to: its answer is broken off."""
     with run_link(material, nginx + NO_RANGES, mbit=4) as port:
-        engine = HttpEngine(f"http://127.0.0.1:{port}", {})
+        engine = HttpEngine(f"http://127.0.0.1:{port}", {}, 2**20)
         version = await engine.head("large.fits")
         async with asyncio.timeout(5):  # the whole file would take eight seconds
             with pytest.raises(ShortRead):
@@ -138,6 +138,17 @@ async def test_another_version_is_not_read(connect: Connect):
             await engine.get("large.fits", 0, 10, other)
     with pytest.raises(SourceChanged):
         await engine.get("gone.fits", 0, 10, version)
+
+
+async def test_no_part_of_a_listing_is_given_for_all_of_it(nginx: int):
+    """A page that is too long is an error: the files behind the cut would seem not to be there."""
+    url = f"http://127.0.0.1:{nginx + STATIC}/root"
+    whole, cut = HttpEngine(url, {}, 2**20), HttpEngine(url, {}, 100)
+    assert [entry async for entry in whole.entries("")]
+    with pytest.raises(StorageUnavailable, match="too large to be listed"):
+        assert [entry async for entry in cut.entries("")]
+    await whole.close()
+    await cut.close()
 
 
 def test_only_what_lies_in_the_folder_is_an_entry():

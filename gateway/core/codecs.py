@@ -1,10 +1,9 @@
 """Codecs: from the compressed bytes of one tile to its pixels (FITS 4.0, 10.4). No I/O.
 
 A decoder must survive any bytes. The C decoders of cfitsio, which astropy compiles, read on behind
-the end of their input, and HCOMPRESS_1 there keeps its place in global variables without the GIL:
-two tiles at once spoil each other. So Rice comes from imagecodecs, whose overrun is bounded here
-(180 million pixels a second, as astropy's), and the rarer HCOMPRESS_1 and PLIO_1 are numpy (8 and
-12 million pixels of noise a second).
+the end of their input. So Rice comes from imagecodecs, whose overrun is bounded here (180 million
+pixels a second, as astropy's); HCOMPRESS_1 is cfitsio's, with its overrun bounded, one tile at a
+time (8 million); and PLIO_1 is numpy (12 million of noise, far more of masks).
 """
 
 import zlib

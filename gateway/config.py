@@ -121,6 +121,8 @@ class LimitSettings(_Table):
     """Longest page of a web server that is read as the listing of a folder, in bytes."""
     chunk_bytes: int = Field(default=_MIB, ge=4 * _KIB, le=256 * _MIB)
     """How much is read, deflated and sent at a time, in bytes."""
+    deflated_at_once: int = Field(default=4, ge=1, le=64)
+    """Chunks of one large gzipped answer that are deflated at once, on as many cores."""
     max_band_bytes: int = Field(default=256 * _MIB, ge=_MIB)
     """Largest row of tiles of a compressed image that is unpacked at once, in bytes."""
     inline_bytes: int = Field(default=512 * _KIB, ge=0, le=64 * _MIB)

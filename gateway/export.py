@@ -14,6 +14,8 @@ from gateway.cutter import Box, Cutout, Cutter
 from gateway.storage.store import Buffer
 from gateway.web.gzip import deflate_chunks
 
+_DEFLATED_AT_ONCE = 4  # chunks, each on a core if there are as many
+
 
 async def export_cutout(
     source: str, center: str, size: str, *, box: Box | None, output: str | None
@@ -56,7 +58,9 @@ async def save(cutout: Cutout, path: Path) -> int:
     ------
     GatewayError, OSError
     """
-    chunks = deflate_chunks(cutout.chunks) if path.suffix == ".gz" else cutout.chunks
+    chunks = cutout.chunks
+    if path.suffix == ".gz":
+        chunks = deflate_chunks(chunks, _DEFLATED_AT_ONCE)
     with whole_file(path) as file:
         await _copy(chunks, file)
         return file.tell()

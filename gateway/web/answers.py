@@ -11,6 +11,7 @@ from time import perf_counter
 from aiohttp import BytesPayload, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
+from gateway.config import LimitSettings
 from gateway.core.ranges import ByteRange
 from gateway.service import Answer, Service
 from gateway.storage.store import Buffer, StoredObject
@@ -50,15 +51,16 @@ class Sender:
     ----------
     service : Service
         Reads the bytes.
-    max_ranges : int
-        How many ranges of one request are answered.
+    limits : LimitSettings
+        How many ranges of one request are answered, and how many chunks are deflated at once.
     admission : Admission
         Gives large answers their turn.
     """
 
-    def __init__(self, service: Service, max_ranges: int, admission: Admission) -> None:
+    def __init__(self, service: Service, limits: LimitSettings, admission: Admission) -> None:
         self._service = service
-        self._max_ranges = max_ranges
+        self._max_ranges = limits.max_ranges
+        self._deflated_at_once = limits.deflated_at_once
         self._admission = admission
 
     async def send_plain(
@@ -106,7 +108,9 @@ class Sender:
             data = await self._service.read_small(answer, 0, size)
             if data is None:
                 headers["Server-Timing"] = server_timing(answer)
-                chunks = deflate_chunks(self._service.read_chunks(answer, 0, size))
+                chunks = deflate_chunks(
+                    self._service.read_chunks(answer, 0, size), self._deflated_at_once
+                )
                 return await send(request, web.StreamResponse(headers=headers), chunks)
         read = perf_counter()
         packed = deflate(data)

@@ -43,7 +43,7 @@ from gateway.web.trace import TRACE
 from gateway.web.view import get_view
 
 # Raise it when equal queries of equal files give other bytes.
-ENCODER_VERSION = 1
+ENCODER_VERSION = 2
 
 
 class Handlers:
@@ -61,7 +61,7 @@ class Handlers:
 
     def __init__(self, service: Service, limits: LimitSettings, admission: Admission) -> None:
         self._service = service
-        self._sender = Sender(service, limits.max_ranges, admission)
+        self._sender = Sender(service, limits, admission)
         self._max_entries = limits.page_entries
         self._previews = Previews(service, limits)
         # what the bytes of a cutout depend on beside the file and the question

@@ -1,4 +1,4 @@
-"""The command line: serve, demo, cutout, index, check."""
+"""The command line: serve, demo, cutout, index, check, token, sign."""
 
 import argparse
 import asyncio
@@ -14,6 +14,7 @@ from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
 from gateway.export import export_cutout
 from gateway.export_targets import ERRORS, export_targets
 from gateway.indexing import index_folder
+from gateway.keys import make_token, parse_duration, sign_url
 from gateway.service import open_service
 from gateway.storage.archive import open_archive
 from gateway.targets import FORMATS, is_table, read_targets
@@ -118,6 +119,21 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     command = commands.add_parser("check", help="say whether each collection can be reached")
     command.add_argument("--config", type=Path, metavar="FILE", required=True)
     command.set_defaults(run=_check)
+
+    command = commands.add_parser("token", help="make a token for what is closed, and its hash")
+    command.set_defaults(run=_make_token)
+
+    command = commands.add_parser("sign", help="sign a URL, so that it opens what it leads to")
+    command.add_argument("url", metavar="URL", help="of a file, a cutout, a picture or a folder")
+    command.add_argument(
+        "--expires",
+        type=parse_duration,
+        metavar="TIME",
+        default="1h",
+        help="how long it holds, as in 90s, 30m, 1h or 7d (default: %(default)s)",
+    )
+    command.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+    command.set_defaults(run=_sign)
     return parser.parse_args(_join_negatives(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -246,6 +262,17 @@ async def _check_collections(settings: Settings) -> int:
     finally:
         await service.close()
     return _FAILED if failed else 0
+
+
+def _make_token(_: argparse.Namespace) -> int:
+    token, digest = make_token()
+    _say(f"token    {token}\nsha256   {digest}")
+    return 0
+
+
+def _sign(options: argparse.Namespace) -> int:
+    _say(sign_url(options.url, options.expires, load_settings(options.config)))
+    return 0
 
 
 def _say(text: str) -> None:

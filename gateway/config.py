@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.config_sources import (
@@ -22,7 +22,14 @@ from gateway.config_sources import (
     read_environment,
     read_file,
 )
-from gateway.config_values import Network, Option, default_cache_dir
+from gateway.config_values import (
+    AccessRule,
+    Network,
+    Option,
+    SigningKey,
+    Table,
+    default_cache_dir,
+)
 
 _KIB, _MIB, _GIB = 2**10, 2**20, 2**30
 _CREDENTIALS = ("key", "secret", "token", "password")  # they change, and the files do not
@@ -33,18 +40,7 @@ class ConfigurationError(ValueError):
     """The settings cannot be used; the text has a line for each problem."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class ServerSettings(_Table):
+class ServerSettings(Table):
     """``[server]``: where the program listens and how it behaves."""
 
     host: str = "127.0.0.1"
@@ -63,9 +59,11 @@ class ServerSettings(_Table):
     """After how long a worker that does not respond is killed and replaced, in seconds."""
     trusted_proxies: tuple[Network, ...] = Field(default=(), strict=False)
     """Addresses and networks of proxies whose X-Forwarded-For names the client."""
+    signing_keys: tuple[SigningKey, ...] = Field(default=(), strict=False, repr=False)
+    """Keys of signed URLs: the first signs, all are accepted; "env:NAME" stands for a variable."""
 
 
-class LimitSettings(_Table):
+class LimitSettings(Table):
     """``[limits]``: what one worker lets in, waits for and holds in memory."""
 
     max_requests: int = Field(default=512, ge=1, le=65536)
@@ -149,7 +147,7 @@ class LimitSettings(_Table):
     """How much a compressed parent may unpack to, in bytes: the end of a gzip bomb."""
 
 
-class CacheSettings(_Table):
+class CacheSettings(Table):
     """``[cache]``: what may be lost without harm: layouts, seek indexes, spooled files."""
 
     dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
@@ -166,7 +164,7 @@ class CacheSettings(_Table):
     """A .gz parent up to this size, unpacked, is kept in memory; of a larger one an index is."""
 
 
-class CollectionSettings(_Table):
+class CollectionSettings(Table):
     """``[[collections]]``: a URL prefix, the storage behind it, and its rules."""
 
     path: str
@@ -177,6 +175,8 @@ class CollectionSettings(_Table):
     """The storage's options in fsspec's words; "env:NAME" stands for an environment variable."""
     title: str = ""
     """Name of the collection in listings."""
+    access: tuple[AccessRule, ...] = Field(default=(), strict=False)
+    """Rules for what is closed, until when and to whom; without one all is public."""
     gzip: Literal["on", "off", "never"] = "on"
     """Whether cutouts are gzipped if the request does not say; "never" holds if it does, too."""
     box: Literal["exact", "ibe"] = "exact"
@@ -218,13 +218,18 @@ class CollectionSettings(_Table):
         return url if "://" in url else str(Path(url).expanduser().absolute())
 
 
-class Settings(_Table):
+class Settings(Table):
     """All settings."""
 
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     cache: CacheSettings = Field(default_factory=CacheSettings)
     collections: tuple[CollectionSettings, ...] = Field(default=(), strict=False)
+
+    @property
+    def is_partly_closed(self) -> bool:
+        """Whether anything is not for everybody."""
+        return any(collection.access for collection in self.collections)
 
     @field_validator("collections")
     @classmethod

@@ -5,7 +5,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+_MIN_KEY_LENGTH = 32  # characters
 
 
 def _resolve_secret(value: Any) -> Any:
@@ -25,10 +27,44 @@ def _check_network(value: str) -> str:
     return value
 
 
+def _check_signing_key(value: str) -> str:
+    if len(value) < _MIN_KEY_LENGTH:
+        raise ValueError(f"must have at least {_MIN_KEY_LENGTH} characters")
+    return value
+
+
 Option = Annotated[Any, AfterValidator(_resolve_secret)]
 """Of a storage; may stand for an environment variable."""
 Network = Annotated[str, AfterValidator(_check_network)]
 """An IP address, or a network of them."""
+SigningKey = Annotated[str, AfterValidator(_resolve_secret), AfterValidator(_check_signing_key)]
+"""What URLs are signed with; may stand for an environment variable."""
+TokenDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 of a token, in hexadecimal."""
+
+
+class Table(BaseModel):
+    """A table of the configuration: only what is known, of the right types."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class AccessRule(Table):
+    """``[[collections.access]]``: something of a collection that is not for everybody."""
+
+    paths: str = Field(default="*", min_length=1)
+    """Which paths in the collection; ``*`` stands for any characters, slashes too."""
+    public_from: AwareDatetime | None = Field(default=None, strict=False)
+    """When it is open to all."""
+    tokens: tuple[TokenDigest, ...] = Field(default=(), strict=False)
+    """SHA-256 of the tokens that open it."""
 
 
 def default_cache_dir() -> Path:

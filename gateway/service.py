@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from time import perf_counter
 
+from gateway.access import OPERATOR, Viewer
 from gateway.config import Settings
 from gateway.core.errors import CorruptFits, NotFound, TooLarge
 from gateway.core.folder_query import FolderQuery, matches
@@ -90,14 +91,14 @@ class Service:
         self._unpacker = unpacker
         self._cache = cache
 
-    async def open(self, segments: tuple[str, ...]) -> Source:
+    async def open(self, segments: tuple[str, ...], viewer: Viewer = OPERATOR) -> Source:
         """Open the present version of a file.
 
         Raises
         ------
         NotFound, StorageUnavailable, StorageTimeout
         """
-        collection, key = self.archive.resolve(segments)
+        collection, key = self.archive.resolve(segments, viewer)
         stored = await collection.store.open(key)
         return Source(collection, key, stored)
 
@@ -179,7 +180,9 @@ class Service:
         """
         return read_chunks(answer.plan, answer.stored, start, stop, self._limits)
 
-    async def read_page(self, segments: tuple[str, ...], query: FolderQuery) -> Page:
+    async def read_page(
+        self, segments: tuple[str, ...], query: FolderQuery, viewer: Viewer = OPERATOR
+    ) -> Page:
         """Read a page of a folder.
 
         Raises
@@ -187,10 +190,10 @@ class Service:
         NotFound, StorageUnavailable, StorageTimeout
         """
         length = query.limit or self._limits.page_entries
-        return await read_page(self._list(segments, query.mark), query, length)
+        return await read_page(self._list(segments, query.mark, viewer), query, length)
 
     async def entries(
-        self, segments: tuple[str, ...], query: FolderQuery
+        self, segments: tuple[str, ...], query: FolderQuery, viewer: Viewer = OPERATOR
     ) -> AsyncGenerator[Entry, None]:
         """Give those entries of a folder that match, all of them, in the order of their marks.
 
@@ -198,7 +201,7 @@ class Service:
         ------
         NotFound, StorageUnavailable, StorageTimeout
         """
-        async for entry in self._list(segments, query.mark):
+        async for entry in self._list(segments, query.mark, viewer):
             if matches(entry.name, query.name):
                 yield entry
 
@@ -217,17 +220,21 @@ class Service:
         await self.archive.close()
         await self._cache.close()
 
-    async def _list(self, segments: tuple[str, ...], after: str) -> AsyncIterator[Entry]:
+    async def _list(
+        self, segments: tuple[str, ...], after: str, viewer: Viewer
+    ) -> AsyncIterator[Entry]:
         """List a folder behind a mark; collections below it are folders in it."""
-        names = self.archive.below(segments)
+        names = self.archive.below(segments, viewer)
+        covered = self.archive.below(segments)  # seen or not, they hide folders of the storage
         folders = [Entry(name, is_folder=True, size=None, modified=None) for name in names]
         waiting = deque(sorted((e for e in folders if e.mark > after), key=lambda e: e.mark))
         try:
-            collection, key = self.archive.resolve(segments)
+            collection, key = self.archive.resolve(segments, viewer)
+            folder, rules = f"{key}/" if key else "", collection.settings.access
             async for entry in collection.store.entries(key, after):
                 while waiting and waiting[0].mark < entry.mark:
                     yield waiting.popleft()
-                if entry.name not in names:
+                if entry.name not in covered and viewer.may_see(rules, folder + entry.name):
                     yield entry
         except NotFound:
             if not names:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from fsspec.core import url_to_fs
 from fsspec.utils import get_protocol
 
+from gateway.access import OPERATOR, PUBLIC, Viewer
 from gateway.config import CollectionSettings, ConfigurationError, LimitSettings, Settings
 from gateway.core.box import BoxRule
 from gateway.core.errors import NotFound
@@ -52,39 +53,54 @@ class Archive:
         self.collections = dict(sorted(collections.items()))
         self._by_segments = {tuple(path[1:].split("/")): c for path, c in collections.items()}
 
-    def find(self, segments: tuple[str, ...]) -> tuple[Collection, str] | None:
-        """Find the collection with the longest prefix of a path, and the key below it."""
+    def find(self, segments: tuple[str, ...], viewer: Viewer) -> Collection | None:
+        """Find the collection with the longest prefix of a path that a viewer may know of."""
         for length in range(len(segments), 0, -1):
             collection = self._by_segments.get(segments[:length])
-            if collection is not None:
-                return collection, "/".join(segments[length:])
+            if collection is not None and viewer.may_see(collection.settings.access, ""):
+                return collection
         return None
 
-    def resolve(self, segments: tuple[str, ...]) -> tuple[Collection, str]:
+    def public_name(self, path: str) -> str:
+        """Give the path of a collection as anybody may know it."""
+        collection = self.collections.get(path)
+        is_open = collection is None or PUBLIC.may_see(collection.settings.access, "")
+        return path if is_open else "(closed)"
+
+    def resolve(
+        self, segments: tuple[str, ...], viewer: Viewer = OPERATOR
+    ) -> tuple[Collection, str]:
         """Find the collection with the longest prefix of a path, and the key below it.
 
         Raises
         ------
         NotFound
-            No collection holds the path.
+            No collection holds the path, or the viewer may not see it.
         """
-        found = self.find(segments)
-        if found is None:
-            raise NotFound("There is no such file or folder here.")
-        return found
+        for length in range(len(segments), 0, -1):
+            collection = self._by_segments.get(segments[:length])
+            if collection is not None:
+                key = "/".join(segments[length:])
+                if viewer.may_see(collection.settings.access, key):
+                    return collection, key
+                break  # what is closed hides what an outer collection may have of the same name
+        raise NotFound("There is no such file or folder here.")
 
-    def below(self, segments: tuple[str, ...]) -> dict[str, str]:
+    def below(self, segments: tuple[str, ...], viewer: Viewer = OPERATOR) -> dict[str, str]:
         """Name the folders that lead to collections, with the titles of those that are one.
 
         Parameters
         ----------
         segments : tuple of str
             A prefix of collections, or a folder in one.
+        viewer : Viewer
+            Who may see them.
         """
         depth = len(segments)
         found: dict[str, str] = {}
         for path, collection in self._by_segments.items():
-            if path[:depth] == segments and len(path) > depth:
+            is_below = path[:depth] == segments and len(path) > depth
+            if is_below and viewer.may_see(collection.settings.access, ""):
                 title = collection.settings.title if len(path) == depth + 1 else ""
                 found[path[depth]] = found.get(path[depth]) or title
         return found

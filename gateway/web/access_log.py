@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal, TextIO
 
 from gateway.web.journal import Record
+from gateway.web.viewers import redact
 
 
 class AccessLog:
@@ -33,7 +34,7 @@ class AccessLog:
 def _format_text(record: Record) -> str:
     line = (
         f"{_format_time(record.time)} {record.request_id} {record.client or '-'} "
-        f'"{record.method} {record.url}" {record.status} '
+        f'"{record.method} {redact(record.url)}" {record.status} '
         f"{record.body_bytes} bytes in {record.seconds * 1000:.2f} ms"
     )
     if record.planned:
@@ -47,7 +48,7 @@ def _format_json(record: Record) -> str:
         "id": record.request_id,
         "client": record.client,
         "method": record.method,
-        "url": record.url,
+        "url": redact(record.url),
         "status": record.status,
         "bytes": record.body_bytes,
         "ms": round(record.seconds * 1000, 2),

@@ -25,7 +25,8 @@ def build_app(settings: Settings) -> web.Application:
     """Make the application; its stores are made here, and closed with it."""
     service = open_service(settings)
     admission = Admission(settings.limits)
-    handlers, metrics = Handlers(service, settings.limits, admission), Metrics()
+    handlers = Handlers(service, settings, admission)
+    metrics = Metrics(service.archive.public_name)
     log = AccessLog(settings.server.log_format, sys.stderr)
     journal = Journal([log.write, metrics.count])
 

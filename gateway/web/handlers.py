@@ -6,7 +6,8 @@ from time import perf_counter
 
 from aiohttp import hdrs, web
 
-from gateway.config import LimitSettings
+from gateway.access import PUBLIC, Viewer
+from gateway.config import Settings
 from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound, SourceChanged
 from gateway.core.folder_query import parse_folder_query
 from gateway.core.preview_query import asks_for_picture, parse_preview_query
@@ -41,6 +42,7 @@ from gateway.web.preview import Previews
 from gateway.web.streaming import send
 from gateway.web.trace import TRACE
 from gateway.web.view import get_view
+from gateway.web.viewers import Viewers
 
 # Raise it when equal queries of equal files give other bytes.
 ENCODER_VERSION = 2
@@ -53,14 +55,18 @@ class Handlers:
     ----------
     service : Service
         Finds, plans and reads.
-    limits : LimitSettings
-        How many ranges and entries are answered, and into which chunks an answer is cut.
+    settings : Settings
+        How many ranges and entries are answered, into which chunks an answer is cut, and who may
+        see it.
     admission : Admission
         Gives large answers their turn.
     """
 
-    def __init__(self, service: Service, limits: LimitSettings, admission: Admission) -> None:
+    def __init__(self, service: Service, settings: Settings, admission: Admission) -> None:
+        limits = settings.limits
         self._service = service
+        self._viewers = Viewers(settings.server.signing_keys)
+        self._is_partly_closed = settings.is_partly_closed
         self._sender = Sender(service, limits, admission)
         self._max_entries = limits.page_entries
         self._previews = Previews(service, limits)
@@ -70,7 +76,12 @@ class Handlers:
 
     async def get_landing(self, request: web.Request) -> web.Response:
         """Say what is served here."""
-        titles = {c.path: c.settings.title for c in self._service.archive.collections.values()}
+        viewer = self._identify(request, (), {})
+        titles = {
+            path: collection.settings.title
+            for path, collection in self._service.archive.collections.items()
+            if viewer.may_see(collection.settings.access, "")
+        }
         # behind a proxy that speaks TLS, https is only known from what it says
         told = request.headers.get(hdrs.X_FORWARDED_PROTO, "")
         scheme = told if told in {"http", "https"} else request.scheme
@@ -90,25 +101,21 @@ class Handlers:
         return web.Response(text="ok\n")
 
     def find_collection(self, request: web.Request) -> Collection | None:
-        """Give the collection that a request leads to, if there is one."""
+        """Give the collection that a request leads to, if there is one that all may know of."""
         try:
-            found = self._service.archive.find(parse_path(request.rel_url.raw_path))
+            return self._service.archive.find(parse_path(request.rel_url.raw_path), PUBLIC)
         except NotFound:
             return None
-        return found[0] if found else None
 
     async def get_options(self, request: web.Request) -> web.Response:
         """Answer a preflight (Fetch standard) and who asks what is answered here."""
         headers = {hdrs.ALLOW: "GET, HEAD, OPTIONS"}
-        segments = parse_path(request.rel_url.raw_path)
-        try:
-            collection, _ = self._service.archive.resolve(segments)
-        except NotFound:
-            return web.Response(status=204, headers=headers)
-        if collection.settings.cors:
+        collection = self.find_collection(request)
+        # a preflight brings no key: where something is closed, all that may be there is let through
+        if collection.settings.cors if collection else self._is_partly_closed:
             headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
             headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = headers[hdrs.ALLOW]
-            headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = "*"
+            headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = "*, Authorization"  # which * leaves out
             headers[hdrs.ACCESS_CONTROL_MAX_AGE] = "86400"
         return web.Response(status=204, headers=headers)
 
@@ -116,9 +123,9 @@ class Handlers:
         """Answer a folder, a file, or a cutout of a file."""
         url = request.rel_url
         segments = parse_path(url.raw_path)
-        if found := self._service.archive.find(segments):
-            request[TRACE].collection = found[0]
         parameters = split_query(url.raw_query_string)
+        viewer = self._identify(request, segments, parameters)
+        request[TRACE].collection = self._service.archive.find(segments, viewer)
         if not segments[-1]:
             return await self._get_folder(request, segments[:-1], parameters)
         try:
@@ -129,17 +136,25 @@ class Handlers:
             # what was remembered of the file was too old, and is forgotten: it is answered as it is
             return await self._get_object(request, segments, parameters)
 
+    def _identify(
+        self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
+    ) -> Viewer:
+        """Tell who asks, and note it for what the answer says of its being kept."""
+        viewer = self._viewers.find(request, segments, parameters)
+        request[TRACE].viewer = viewer
+        return viewer
+
     async def _get_object(
         self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
     ) -> web.StreamResponse:
         """Answer the present version of a file, or a part of it."""
-        started = perf_counter()
+        started, viewer = perf_counter(), request[TRACE].viewer
         try:
-            source = await self._service.open(segments)
+            source = await self._service.open(segments, viewer)
         except IsFolder:
             return _to_folder(request)
         except NotFound:
-            if self._service.archive.below(segments):
+            if self._service.archive.below(segments, viewer):
                 return _to_folder(request)
             raise
         resolve_s = perf_counter() - started
@@ -168,15 +183,16 @@ class Handlers:
         self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
     ) -> web.StreamResponse:
         query = parse_folder_query(parameters, self._max_entries)
-        titles = self._service.archive.below(segments)
+        viewer = request[TRACE].viewer
+        titles = self._service.archive.below(segments, viewer)
         path = f"/{'/'.join(segments)}/"
         if not wants_json(request.headers.get(hdrs.ACCEPT, "")):
-            page = await self._service.read_page(segments, query)
+            page = await self._service.read_page(segments, query, viewer)
             return _page(await to_thread(render_folder, path, page, titles), HTML)
         if query.limit is not None or not query.is_stored_order:
-            page = await self._service.read_page(segments, query)
+            page = await self._service.read_page(segments, query, viewer)
             return _page(await to_thread(render_folder_json, path, page, titles), JSON)
-        entries = self._service.entries(segments, query)
+        entries = self._service.entries(segments, query, viewer)
         chunks = stream_folder_json(path, entries, titles)
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: JSON, hdrs.VARY: hdrs.ACCEPT})
         if request.method == hdrs.METH_HEAD:

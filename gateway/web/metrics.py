@@ -1,6 +1,6 @@
 """Metrics: what Prometheus is told of one process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -10,9 +10,16 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """Counts the requests of one process."""
+    """Counts the requests of one process.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    public_name : callable
+        Gives what anybody may know of the path of a collection.
+    """
+
+    def __init__(self, public_name: Callable[[str], str]) -> None:
+        self._public_name = public_name
         self._registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests answered.", "status")
         self._sent = self._counter("sent_bytes", "Bytes of bodies.")
@@ -33,7 +40,7 @@ class Metrics:
     def count(self, records: Sequence[Record]) -> None:
         """Count requests that were answered."""
         for record in records:
-            collection = record.collection
+            collection = self._public_name(record.collection)
             self._requests.labels(collection, record.status).inc()
             self._sent.labels(collection).inc(record.body_bytes)
             self._reads.labels(collection).inc(record.reads)

@@ -68,7 +68,9 @@ class Gate:
         self._admission = admission
         self._find = find
         self._is_draining = False
-        self._tracer = Tracer(Clients(settings.server.trusted_proxies))
+        self._tracer = Tracer(
+            Clients(settings.server.trusted_proxies), varies=settings.is_partly_closed
+        )
         self._deadlines = Deadlines(settings.limits.request_timeout_s)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:

@@ -47,6 +47,8 @@ STATUS: dict[type[GatewayError], int] = {
     StorageTimeout: 504,
 }
 
+# one for all: what may not be seen must look like what is not there
+_ABSENT = "There is no such file or folder here."
 _UNKNOWN = "The gateway failed; if it happens again, report this request to those who run it."
 
 
@@ -78,6 +80,8 @@ def describe_error(
     """
     if isinstance(error, NoOverlap):
         status, detail = no_overlap_status, str(error)
+    elif isinstance(error, NotFound):
+        status, detail = STATUS[NotFound], _ABSENT
     elif isinstance(error, GatewayError) and type(error) in STATUS:
         status, detail = STATUS[type(error)], str(error)
     else:

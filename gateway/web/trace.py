@@ -7,6 +7,7 @@ from secrets import token_hex
 
 from aiohttp import hdrs, web
 
+from gateway.access import PUBLIC, Viewer
 from gateway.service import Answer
 from gateway.storage.archive import Collection
 from gateway.web.clients import Clients
@@ -25,8 +26,12 @@ class Trace:
     request_id: str
     client: str
     """Address that it comes from; empty if nobody can say."""
+    varies: bool = False
+    """Whether others may get another answer: something is closed, and it is not told what."""
     is_head: bool = False
     """Whether no body is sent, whatever the headers say of it."""
+    viewer: Viewer = PUBLIC
+    """Who asks."""
     collection: Collection | None = None
     """Where the path leads, whether or not there is such a file."""
     answer: Answer | None = None
@@ -48,6 +53,10 @@ class Trace:
         response.headers[hdrs.SERVER] = "ibe-gateway"  # aiohttp would tell the versions
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"  # an address may be signed
+        if self.varies:
+            response.headers.add(hdrs.VARY, hdrs.AUTHORIZATION)
+            if self.viewer is not PUBLIC:  # to be asked for again, for a key may end
+                response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
         if self.collection is not None and self.collection.settings.cors:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
@@ -62,11 +71,14 @@ class Tracer:
     Parameters
     ----------
     clients : Clients
-        Knows who asks.
+        Knows where they come from.
+    varies : bool
+        Whether something is closed.
     """
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, *, varies: bool) -> None:
         self._clients = clients
+        self._varies = varies
         self._process = token_hex(4)
         self._numbers = count(1)
 
@@ -76,6 +88,6 @@ class Tracer:
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = f"{self._process}-{next(self._numbers):x}"
         is_head = request.method == hdrs.METH_HEAD
-        trace = Trace(request_id, self._clients.find(request), is_head)
+        trace = Trace(request_id, self._clients.find(request), self._varies, is_head)
         request[TRACE] = trace
         return trace

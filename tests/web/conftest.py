@@ -36,7 +36,9 @@ def connect(aiohttp_client: Callable[..., Awaitable[TestClient]]) -> Connect:
         store = objects if isinstance(objects, FakeStore) else FakeStore(objects)
         collection = CollectionSettings(path="/ibe/data/x", url="memory://x", **options)
         settings = Settings(
-            limits=LimitSettings(**(limits or {})), server=ServerSettings(**(server or {}))
+            limits=LimitSettings(**(limits or {})),
+            server=ServerSettings(**(server or {})),
+            collections=(collection,),
         )
         app = build_app(settings)
         found = Collection(collection, store, BoxRule(collection.box))

@@ -358,7 +358,7 @@ async def test_a_preflight_is_answered(connect: Connect):
     assert response.status == 204
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "GET" in response.headers["Access-Control-Allow-Methods"]
-    assert response.headers["Access-Control-Allow-Headers"] == "*"
+    assert response.headers["Access-Control-Allow-Headers"] == "*, Authorization"
     assert (await client.options("/elsewhere")).headers["Allow"] == "GET, HEAD, OPTIONS"
 
 

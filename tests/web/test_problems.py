@@ -41,7 +41,7 @@ def test_every_leaf_has_a_status():
     ("error", "status", "title"),
     [
         (BadParameter("size", "is negative."), 400, "Bad Request"),
-        (NotFound("There is no such file."), 404, "Not Found"),
+        (NotFound("There is no such file or folder here."), 404, "Not Found"),
         (StorageUnavailable("The storage failed."), 502, "Bad Gateway"),
         (ShortRead("The storage gave too few bytes."), 502, "Bad Gateway"),
         (NoOverlap("No pixel in common."), 500, "Internal Server Error"),
@@ -50,6 +50,13 @@ def test_every_leaf_has_a_status():
 def test_our_errors_speak_for_themselves(error, status, title):
     """An error of ours gives its status, the name of the status, and its own sentence."""
     assert describe_error(error, "7f3a1c") == Problem(status, title, str(error), "7f3a1c")
+
+
+def test_all_that_is_absent_is_told_alike():
+    """No sentence of a storage tells what is not there from what may not be seen."""
+    texts = {describe_error(NotFound(text), "1").detail for text in ("No such key.", "A file?")}
+
+    assert texts == {"There is no such file or folder here."}
 
 
 @pytest.mark.parametrize("status", [404, 422])

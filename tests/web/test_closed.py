@@ -1,0 +1,182 @@
+"""What may not be seen is, in every answer, not there."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient
+
+from gateway.config import CollectionSettings, ServerSettings, Settings
+from gateway.core.box import BoxRule
+from gateway.keys import make_token, sign_url
+from gateway.storage.archive import Archive, Collection
+from gateway.web.app import SERVICE, build_app
+from tests.stores import FakeObject, FakeStore
+from tests.web.conftest import Server
+from tests.web.small_archive import CUT, FILE, get_raw
+
+TOKEN, DIGEST = make_token()
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+KEY = "a key that nobody else in the world knows"
+OPEN, CLOSED, NIGHT = "/ibe/data", "/ibe/data/closed", "/ibe/data/night"
+RULE = {"tokens": (DIGEST,)}
+SETTINGS = Settings(
+    server=ServerSettings(signing_keys=("another key, which was in use before", KEY)[::-1]),
+    collections=(
+        CollectionSettings(path=OPEN, url="memory://a", access=({"paths": "night/*", **RULE},)),
+        CollectionSettings(path=CLOSED, url="memory://b", title="Closed", access=(RULE,)),
+    ),
+)
+OBJECTS = {
+    OPEN: {"a.fits": FILE, "night/a.fits": FILE, "closed/shadow.fits": FILE},
+    CLOSED: {"a.fits": FILE, "deep/b.txt": b"text"},
+}
+FILES = [f"{CLOSED}/a.fits", f"{CLOSED}/deep/b.txt", f"{NIGHT}/a.fits"]
+PARTS = [f"{CLOSED}/a.fits?{part}" for part in (CUT, f"{CUT}&format=png", "format=json", "view")]
+FOLDERS = [f"{CLOSED}/", f"{CLOSED}/deep/", f"{NIGHT}/"]
+WITHOUT_SLASH = [CLOSED, NIGHT, f"{CLOSED}/deep"]
+NONSENSE = [f"{CLOSED}/a.fits?center=1", f"{CLOSED}/?limit=x", f"{NIGHT}/a.fits?x=1&x=2"]
+ALL = [*FILES, *PARTS, *FOLDERS, *WITHOUT_SLASH, *NONSENSE, f"{CLOSED}/shadow.fits"]
+ACCEPTS = ("*/*", "text/html", "application/json")
+
+
+Connect = Callable[..., Awaitable[TestClient]]
+
+
+@pytest.fixture
+async def client(aiohttp_client: Connect) -> TestClient:
+    """Give a client of the archive."""
+    return await serve(aiohttp_client)
+
+
+async def serve(aiohttp_client: Connect) -> TestClient:
+    """Serve an open collection, and in its folders a closed one and a closed night."""
+    app = build_app(SETTINGS)
+    app[SERVICE].archive = Archive(
+        {
+            each.path: Collection(
+                each,
+                FakeStore({key: FakeObject(body) for key, body in OBJECTS[each.path].items()}),
+                BoxRule(each.box),
+            )
+            for each in SETTINGS.collections
+        }
+    )
+    return await aiohttp_client(Server(app))
+
+
+async def tell(response: ClientResponse) -> dict[str, Any]:
+    """Give all of an answer but for the time."""
+    headers = [(name, value) for name, value in response.headers.items() if name != "Date"]
+    body = await response.text(errors="replace")
+    return {"status": response.status, "headers": headers, "body": body}
+
+
+@pytest.mark.parametrize("accept", ACCEPTS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+async def test_closed_is_as_absent(client: TestClient, method: str, accept: str):
+    """Whatever is asked, every byte is as if there were no such thing, to a wrong key also."""
+    for wrong in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Basic {TOKEN}"}):
+        headers = {"Accept": accept, "X-Request-ID": "the-id", **wrong}
+        for path in ALL:
+            absent = path.replace("/closed", "/abcdef").replace("/night", "/abcde")
+            answers = [
+                await tell(await get_raw(client, each, method, headers=headers))
+                for each in (path, absent)
+            ]
+            told = json.dumps(answers[0]).replace("closed", "abcdef").replace("night", "abcde")
+            assert told == json.dumps(answers[1]), path
+            assert answers[0]["status"] in {204, 400, 404}
+
+
+@pytest.mark.parametrize("accept", ACCEPTS)
+@pytest.mark.parametrize("path", ["/", "/ibe/", f"{OPEN}/", f"{OPEN}/?sort=size&limit=1"])
+async def test_no_list_names_what_is_closed(client: TestClient, path: str, accept: str):
+    """Neither pages nor JSON name it; with the token they do."""
+    public = await (await client.get(path, headers={"Accept": accept})).text()
+    opened = await (await client.get(path, headers={"Accept": accept, **BEARER})).text()
+
+    assert not re.search("closed|night|Closed|shadow", public)
+    assert path in {"/ibe/", f"{OPEN}/?sort=size&limit=1"} or re.search("closed", opened)
+
+
+async def test_the_metrics_do_not_name_a_closed_collection(client: TestClient):
+    """What is closed is counted together, and what was refused as if it led nowhere."""
+    for headers in ({}, BEARER):
+        await (await client.get(FILES[0], headers=headers)).read()
+    text = await (await client.get("/metrics")).text()
+
+    assert CLOSED not in text
+    assert 'ibe_gateway_requests_total{collection="(closed)",status="200"} 1.0' in text
+    assert f'ibe_gateway_requests_total{{collection="{OPEN}",status="404"}} 1.0' in text
+
+
+@pytest.mark.parametrize("path", [*FILES, *PARTS, *FOLDERS])
+async def test_a_token_opens(client: TestClient, path: str):
+    """With its token all of it is there, and no cache may keep it for others."""
+    response = await client.get(path, headers=BEARER)
+
+    assert response.status == 200
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    assert "Authorization" in response.headers.getall("Vary")
+
+
+@pytest.mark.parametrize("path", [*FILES, *PARTS, *FOLDERS])
+async def test_a_signed_url_opens(client: TestClient, path: str):
+    """Who has the URL has what it leads to, and nothing else."""
+    signed = sign_url(path, timedelta(hours=1), SETTINGS)
+    response = await get_raw(client, signed)
+
+    assert response.status == 200
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    for wrong in (
+        signed.replace("?", "x?", 1),
+        signed.replace("expires=", "expires=9"),
+        signed[:-1] + ("0" if signed[-1] != "0" else "1"),
+        signed.replace("size=11", "size=12") + "0" * ("size" not in signed),
+        sign_url(path, timedelta(seconds=-1), SETTINGS),
+        re.sub("signature=.*", "signature=", signed),
+        re.sub("signature=.*", "signature=%C3%A9", signed),
+    ):
+        assert (await get_raw(client, wrong)).status == 404, wrong
+
+
+async def test_a_signature_does_not_stand_in_the_way_of_what_is_public(client: TestClient):
+    """A link that was signed while something was closed holds when it is public."""
+    response = await get_raw(
+        client, sign_url(f"{OPEN}/a.fits?{CUT}", timedelta(seconds=-1), SETTINGS)
+    )
+
+    assert response.status == 200
+    assert response.headers["Cache-Control"].startswith("public")
+
+
+async def test_the_log_has_no_key(aiohttp_client: Connect, capsys: pytest.CaptureFixture[str]):
+    """Neither a token nor a signature is written anywhere."""
+    client = await serve(aiohttp_client)
+    signed = sign_url(FILES[0], timedelta(hours=1), SETTINGS)
+    await (await get_raw(client, signed)).read()
+    await (await get_raw(client, FILES[0], headers=BEARER)).read()
+    await client.close()
+    log = capsys.readouterr().err
+
+    assert log.count("/closed/a.fits") == 2
+    assert TOKEN not in log
+    assert signed[-64:] not in log
+    assert "signature=…" in log
+
+
+async def test_a_viewer_in_a_browser_may_send_its_token(client: TestClient):
+    """A preflight brings no token, and lets one through, wherever it asks."""
+    asked = {"Access-Control-Request-Headers": "authorization", "Origin": "https://viewer"}
+    for path in (FILES[0], f"{OPEN}/a.fits", "/elsewhere"):
+        response = await client.options(path, headers=asked)
+
+        assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+    opened = await client.get(FILES[0], headers=BEARER)
+    assert opened.headers["Access-Control-Allow-Origin"] == "*"

@@ -22,6 +22,7 @@ from gateway.storage.cache_file import CacheFile
 from gateway.storage.index import Known, ParentIndex
 from gateway.storage.layouts import Layouts
 from gateway.storage.store import Buffer, Entry, StoredObject
+from gateway.storage.tally import LayoutTally
 from gateway.storage.unpacker import Unpacker
 
 
@@ -90,6 +91,11 @@ class Service:
         self._index = index
         self._unpacker = unpacker
         self._cache = cache
+
+    @property
+    def layouts_found(self) -> LayoutTally:
+        """Where layouts were found."""
+        return self._index.found
 
     async def open(self, segments: tuple[str, ...], viewer: Viewer = OPERATOR) -> Source:
         """Open the present version of a file.

@@ -5,7 +5,7 @@ bucket or a scheme.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +20,7 @@ from gateway.storage.engines import open_engine
 from gateway.storage.local import LocalStore
 from gateway.storage.remote import RemoteStore
 from gateway.storage.store import Store
+from gateway.storage.tally import Tally
 
 _FORBIDDEN = frozenset({"", ".", ".."})
 _FORBIDDEN_CHARACTERS = frozenset("/\\\0")
@@ -33,6 +34,7 @@ class Collection:
     settings: CollectionSettings
     store: Store
     rule: BoxRule
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def path(self) -> str:
@@ -134,15 +136,17 @@ def parse_path(path: str) -> tuple[str, ...]:
 
 def open_archive(settings: Settings) -> Archive:
     """Make the stores of all collections; none of them is asked for anything yet."""
-    return Archive(
-        {
-            each.path: Collection(each, open_store(each, settings.limits), BoxRule(each.box))
-            for each in settings.collections
-        }
-    )
+    collections = {}
+    for each in settings.collections:
+        tally = Tally()
+        store = open_store(each, settings.limits, tally)
+        collections[each.path] = Collection(each, store, BoxRule(each.box), tally)
+    return Archive(collections)
 
 
-def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
+def open_store(
+    collection: CollectionSettings, limits: LimitSettings, tally: Tally | None = None
+) -> Store:
     """Make the store of a collection from its URL.
 
     Raises
@@ -155,7 +159,7 @@ def open_store(collection: CollectionSettings, limits: LimitSettings) -> Store:
     try:
         if get_protocol(collection.url) in _LOCAL:
             return _open_folder(collection, limits)
-        engine = open_engine(collection.url, options, limits)
+        engine = open_engine(collection.url, options, limits, tally)
         return RemoteStore(engine, limits, collection.request_cost_s)
     except (ImportError, TypeError, ValueError) as error:
         raise ConfigurationError(f"The url of {collection.path} cannot be used: {error}") from error

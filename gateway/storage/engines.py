@@ -18,11 +18,14 @@ from gateway.storage.http_engine import HttpEngine
 from gateway.storage.obstore_engine import ObstoreEngine
 from gateway.storage.remembering import RememberingEngine
 from gateway.storage.resilient import ResilientEngine
+from gateway.storage.tally import Tally
 
 _HTTP = ("http", "https")
 
 
-def open_engine(url: str, options: Options, limits: LimitSettings) -> Engine:
+def open_engine(
+    url: str, options: Options, limits: LimitSettings, tally: Tally | None = None
+) -> Engine:
     """Make the engine of a URL, with all that wraps it; its storage is not asked for anything yet.
 
     Parameters
@@ -33,13 +36,15 @@ def open_engine(url: str, options: Options, limits: LimitSettings) -> Engine:
         In fsspec's words.
     limits : LimitSettings
         How long it may take, how often it is tried, and how long it is remembered.
+    tally : Tally or None
+        Where tries are counted.
 
     Raises
     ------
     ImportError, TypeError, ValueError
         The scheme or an option is not known, or a package is missing; the text says which.
     """
-    engine = ResilientEngine(_open_bare(url, options, limits), limits)
+    engine = ResilientEngine(_open_bare(url, options, limits), limits, tally)
     return RememberingEngine(engine, limits.identity_age_s)
 
 

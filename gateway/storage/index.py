@@ -19,6 +19,7 @@ from gateway.core.layout import Hdu
 from gateway.core.wcs import ImageWcs, LookupTable
 from gateway.storage.layouts import Layouts
 from gateway.storage.store import StoredObject
+from gateway.storage.tally import LayoutTally
 
 _WCS_BYTES = 20_000  # about what astropy keeps for one image
 
@@ -66,6 +67,7 @@ class ParentIndex:
         self._layouts = layouts
         self._memory_bytes = memory_bytes
         self._kept_bytes = 0
+        self.found = LayoutTally()
         self._kept: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._running: dict[tuple[str, str, str], asyncio.Task[Known]] = {}
 
@@ -74,6 +76,7 @@ class ParentIndex:
         known = self._kept.get((name, identity))
         if known is not None:
             self._kept.move_to_end((name, identity))
+            self.found.memory += 1
         return known
 
     async def learn(self, name: str, stored: StoredObject, family: str) -> Known:
@@ -138,6 +141,9 @@ class ParentIndex:
         found = await self._layouts.recall(name, stored.info.identity)
         if found is None:
             found = await self._layouts.read(name, stored, family)
+            self.found.read += 1
+        else:
+            self.found.disk += 1
         parent = await asyncio.to_thread(describe_parent, found.layout)
         return Known(parent, found.size, found.is_gzipped)
 

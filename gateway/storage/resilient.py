@@ -6,7 +6,6 @@ What is wrong stays wrong: a key that is not accepted, a server that ignores ran
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from itertools import count
 from random import uniform
 from time import monotonic
@@ -17,21 +16,10 @@ from gateway.core.errors import GatewayError, StorageDown, StorageTimeout, Trans
 from gateway.storage.breaker import Breaker
 from gateway.storage.engine import BUSY, TOO_SLOW, Engine
 from gateway.storage.store import Buffer, Entry, ObjectInfo
+from gateway.storage.tally import Tally
 
 _Answer = TypeVar("_Answer")
 _FIRST_WAIT_S = 0.1  # at most, before the second try; then twice as long each time
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a storage was asked for since the start."""
-
-    requests: int = 0
-    """Requests, repeated ones included."""
-    retries: int = 0
-    """Requests that repeated another."""
-    failures: int = 0
-    """Requests that failed in a way that may pass, or were not answered in time."""
 
 
 class ResilientEngine:
@@ -43,13 +31,15 @@ class ResilientEngine:
         The storage.
     limits : LimitSettings
         How often and for how long it is tried.
+    tally : Tally or None
+        Where that is counted.
     """
 
-    def __init__(self, engine: Engine, limits: LimitSettings) -> None:
+    def __init__(self, engine: Engine, limits: LimitSettings, tally: Tally | None = None) -> None:
         self._engine = engine
         self._limits = limits
         self._breaker = Breaker(limits.storage_failures, limits.storage_rest_s)
-        self.tally = Tally()
+        self.tally = tally or Tally()
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of an object."""
@@ -106,7 +96,7 @@ class ResilientEngine:
     async def _try(
         self, question: Callable[[], Awaitable[_Answer]], seconds_left: float
     ) -> _Answer:
-        self.tally.requests += 1
+        self.tally.tries += 1
         try:
             async with asyncio.timeout(min(seconds_left, self._limits.storage_try_s)):
                 answer = await question()

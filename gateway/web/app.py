@@ -1,6 +1,7 @@
 """App: the routes, and what is opened and closed with them."""
 
 import sys
+from pathlib import Path
 
 from aiohttp import hdrs, web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as METRICS
@@ -10,6 +11,7 @@ from gateway.service import Service, open_service
 from gateway.web.access_log import AccessLog
 from gateway.web.admission import Admission
 from gateway.web.assets import assets_path, get_asset, load_assets
+from gateway.web.gauges import Gauges
 from gateway.web.handlers import Handlers
 from gateway.web.journal import Journal
 from gateway.web.metrics import Metrics
@@ -21,17 +23,27 @@ GATE = web.AppKey("gate", Gate)
 _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break, which a name may have
 
 
-def build_app(settings: Settings) -> web.Application:
-    """Make the application; its stores are made here, and closed with it."""
+def build_app(settings: Settings, metrics_folder: Path | None = None) -> web.Application:
+    """Make the application; its stores are made here, and closed with it.
+
+    Parameters
+    ----------
+    settings : Settings
+        What is served, and how.
+    metrics_folder : Path or None
+        Where processes that serve the same share what they count.
+    """
     service = open_service(settings)
     admission = Admission(settings.limits)
     handlers = Handlers(service, settings, admission)
-    metrics = Metrics(service.archive.public_name)
+    metrics = Metrics(service.archive.public_name, metrics_folder)
+    gauges = Gauges(metrics, service, admission)
     log = AccessLog(settings.server.log_format, sys.stderr)
     journal = Journal([log.write, metrics.count])
 
     async def get_metrics(_: web.Request) -> web.Response:
         journal.tell()
+        gauges.look()
         return web.Response(body=metrics.render(), headers={hdrs.CONTENT_TYPE: METRICS})
 
     pages: dict[str, Handler] = {
@@ -54,9 +66,14 @@ def build_app(settings: Settings) -> web.Application:
     app[GATE] = gate = Gate(settings, dispatch, journal, admission, handlers.find_collection)
     app.router.add_route("*", _ANY_PATH, gate.answer)
 
+    async def begin(_: web.Application) -> None:
+        gauges.begin()
+
     async def close(_: web.Application) -> None:
+        gauges.end()
         await service.close()
         journal.tell()
 
+    app.on_startup.append(begin)
     app.on_cleanup.append(close)
     return app

@@ -1,8 +1,18 @@
-"""Metrics: what Prometheus is told of one process."""
+"""Metrics: what Prometheus is told, of one process or of all that share a folder."""
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    values,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from gateway.web.journal import Record
 
@@ -10,31 +20,37 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """Counts the requests of one process.
+    """Counts the requests of a process.
 
     Parameters
     ----------
     public_name : callable
         Gives what anybody may know of the path of a collection.
+    folder : Path or None
+        Where the processes share their counts; None if this is the only one.
     """
 
-    def __init__(self, public_name: Callable[[str], str]) -> None:
+    def __init__(self, public_name: Callable[[str], str], folder: Path | None = None) -> None:
         self._public_name = public_name
-        self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Requests answered.", "status")
-        self._sent = self._counter("sent_bytes", "Bytes of bodies.")
-        self._reads = self._counter("storage_reads", "Requests to storage.")
-        self._read_bytes = self._counter("storage_bytes", "Bytes that storage gave.")
-        self._needed_bytes = self._counter(
+        self._own = self._all = CollectorRegistry()
+        if folder is not None:
+            _share(folder)
+            self._all = CollectorRegistry()
+            MultiProcessCollector(self._all, str(folder))  # type: ignore[no-untyped-call]
+        self._requests = self.counter("requests", "Requests answered.", "collection", "status")
+        self._sent = self.counter("sent_bytes", "Bytes of bodies.")
+        self._reads = self.counter("storage_reads", "Requests to storage.")
+        self._read_bytes = self.counter("storage_bytes", "Bytes that storage gave.")
+        self._needed_bytes = self.counter(
             "storage_needed_bytes", "Bytes that were needed of those that storage gave."
         )
-        self._broken = self._counter("broken", "Answers broken off.")
+        self._broken = self.counter("broken", "Answers broken off.")
         self._seconds = Histogram(
             "ibe_gateway_request_seconds",
             "Time from a request's head to the end of its answer.",
             ("collection",),
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=self._own,
         )
 
     def count(self, records: Sequence[Record]) -> None:
@@ -50,10 +66,29 @@ class Metrics:
             if record.broken:
                 self._broken.labels(collection).inc()
 
+    def counter(self, name: str, what: str, *labels: str) -> Counter:
+        """Make a counter, by collection if nothing else is said."""
+        names = labels or ("collection",)
+        return Counter(f"ibe_gateway_{name}", what, names, registry=self._own)
+
+    def gauge(self, name: str, what: str) -> Gauge:
+        """Make a gauge; the processes that live are added up."""
+        return Gauge(f"ibe_gateway_{name}", what, registry=self._own, multiprocess_mode="livesum")
+
     def render(self) -> bytes:
         """Give all counts in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self._all)
 
-    def _counter(self, name: str, what: str, *labels: str) -> Counter:
-        names = ("collection", *labels)
-        return Counter(f"ibe_gateway_{name}", what, names, registry=self._registry)
+
+def forget_process(pid: int, folder: Path) -> None:
+    """Drop what a process did at the moment of its end; what it had done stays counted."""
+    mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+
+def _share(folder: Path) -> None:
+    """Keep the values of this process in maps of files, as prometheus-client does.
+
+    It looks for the folder when it is imported, which is before there is one.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]

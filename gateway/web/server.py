@@ -11,6 +11,9 @@ import signal
 import socket
 from collections.abc import Callable
 from math import ceil
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +24,7 @@ from gunicorn.workers.base import Worker
 from gateway.config import ConfigurationError, Settings
 from gateway.core.errors import GatewayError
 from gateway.web.app import build_app
+from gateway.web.metrics import forget_process
 from gateway.web.worker import Runner
 
 _LOG = logging.getLogger("gateway")
@@ -83,6 +87,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
         self._read_settings = read_settings
         self._settings = settings
         self._descriptor = descriptor
+        self._metrics_folder = Path(mkdtemp(prefix="ibe-gateway-"))
         super().__init__()
 
     def reload(self) -> None:
@@ -109,8 +114,16 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             "loglevel": "warning",
             "accesslog": None,
             "post_fork": _end_at_once,
+            "child_exit": self._forget_worker,
+            "on_exit": self._remove_metrics,
         }.items():
             self.cfg.set(name, value)
+
+    def _forget_worker(self, _arbiter: Arbiter, worker: Worker) -> None:
+        forget_process(worker.pid, self._metrics_folder)
+
+    def _remove_metrics(self, _arbiter: Arbiter) -> None:
+        rmtree(self._metrics_folder, ignore_errors=True)
 
     def load(self) -> Callable[[], Any]:
         """Give what each worker makes its application with."""
@@ -119,7 +132,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             gc.freeze()  # what is imported lives as long as the worker; no collection need see it
             limits = self._settings.limits
             return Runner(
-                build_app(self._settings),
+                build_app(self._settings, self._metrics_folder),
                 access_log=None,
                 keepalive_timeout=limits.keepalive_timeout_s,
                 max_line_size=limits.max_url_bytes,

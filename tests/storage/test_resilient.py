@@ -45,7 +45,7 @@ async def test_what_may_pass_is_tried_again(failure: ArchiveError):
 
     assert (await resilient.head("a")).size == 3
     assert engine.asked == ["head a"] * 3
-    assert (resilient.tally.requests, resilient.tally.retries, resilient.tally.failures) == (
+    assert (resilient.tally.tries, resilient.tally.retries, resilient.tally.failures) == (
         3,
         2,
         2,

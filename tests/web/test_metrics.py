@@ -1,7 +1,18 @@
 """What Prometheus is told."""
 
+import asyncio
+import json
+import os
+import re
+import signal
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.fits_files import TAN, image
+from tests.running import REPOSITORY, Gateway, run_gateway
 from tests.stores import FakeObject
 from tests.web.conftest import Connect
 from tests.web.small_archive import FILE, GZIPPED, IMAGE, PLAIN, ROOT, files
@@ -53,3 +64,78 @@ async def test_two_gateways_do_not_count_together(connect: Connect):
     await first.get(IMAGE)
 
     assert ("ibe_gateway_requests_total", ROOT, "200") not in await read_metrics(second)
+
+
+async def test_what_is_done_at_the_moment(connect: Connect):
+    """A request that is being answered is in flight, and a layout is read once, then remembered."""
+    slow = FakeObject(FILE)
+    slow.gate = asyncio.Event()
+    client = await connect(files() | {"slow.fits": slow})
+    for path in (PLAIN, GZIPPED, PLAIN):
+        await (await client.get(path)).read()
+    waiting = asyncio.create_task(client.get(f"{ROOT}/slow.fits"))
+    while not (found := await read_metrics(client))["ibe_gateway_in_flight", "", ""]:
+        pass
+    slow.gate.set()
+    await (await waiting).read()
+    text = await (await client.get("/metrics")).text()
+
+    assert found["ibe_gateway_in_flight", "", ""] == 1
+    assert (await read_metrics(client))["ibe_gateway_in_flight", "", ""] == 0
+    assert 'ibe_gateway_layouts_total{place="read"} 1.0' in text
+    assert 'ibe_gateway_layouts_total{place="memory"} 2.0' in text
+    assert f'ibe_gateway_storage_retries_total{{collection="{ROOT}"}} 0.0' in text
+
+
+async def test_the_dashboard_asks_for_what_there_is(connect: Connect):
+    """Every metric that config/grafana.json names is one that /metrics tells."""
+    client = await connect(files())
+    await (await client.get(IMAGE)).read()
+    told = await (await client.get("/metrics")).text()
+    dashboard = (REPOSITORY / "config/grafana.json").read_text()
+    asked = set(re.findall(r"ibe_gateway_\w+", dashboard))
+
+    assert json.loads(dashboard)["panels"]
+    assert asked
+    missing = [n for n in asked if not re.search(rf"^(# TYPE )?{n}\b", told, re.MULTILINE)]
+    assert missing == []
+
+
+def count_requests(gateway: Gateway, path: str) -> float:
+    """Ask any worker how many requests to a path's collection were answered with 200."""
+    text = gateway.get("/metrics").decode()
+    found = re.search(rf'requests_total{{collection="{path}",status="200"}} (\S+)', text)
+    return float(found[1]) if found else 0
+
+
+def test_any_worker_tells_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Workers count together, what a worker counted outlives it, and nothing is left behind."""
+    (tmp_path / "a.fits").write_bytes(image(cards=TAN))
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    n_requests = 0
+    with run_gateway("serve", tmp_path, "--port", "0", "--workers", "2") as gateway:
+        seen: set[str] = set()
+        while len(seen) < 2:  # until both have answered
+            connection = HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+            connection.request("GET", "/ibe/data/a.fits")
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+            seen.add(answer.headers["X-Request-ID"].partition("-")[0])
+            n_requests += 1
+        while count_requests(gateway, "/ibe/data") < n_requests:
+            pass
+        before = gateway.workers
+        os.kill(min(before), signal.SIGKILL)
+        while len(gateway.workers - before) < 1:
+            gateway.get("/healthz")
+
+        assert {count_requests(gateway, "/ibe/data") for _ in range(10)} == {n_requests}
+        assert "ibe_gateway_in_flight 0.0" in gateway.get("/metrics").decode()
+        assert "pid=" not in gateway.get("/metrics").decode()
+        assert len(list(temporary.glob("ibe-gateway-*"))) == 1
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.wait()
+
+    assert list(temporary.glob("ibe-gateway-*")) == []

@@ -49,11 +49,14 @@ def _format_json(record: Record) -> str:
         "client": record.client,
         "method": record.method,
         "url": redact(record.url),
+        "collection": record.collection,
         "status": record.status,
         "bytes": record.body_bytes,
         "ms": round(record.seconds * 1000, 2),
+        "steps_ms": {name: round(step * 1000, 3) for name, step in record.timings.items()},
         "reads": record.reads,
         "read_bytes": record.read_bytes,
+        "needed_bytes": record.needed_bytes,
         "broken": record.broken,
     }
     return json.dumps(fields) + "\n"

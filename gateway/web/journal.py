@@ -5,8 +5,9 @@ the processor's caches, as one after the other.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time
+from types import MappingProxyType
 from typing import NamedTuple
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from aiohttp import web
 from gateway.web.trace import Trace
 
 _COLLECT_S = 0.2
+_NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
 
 
 class Record(NamedTuple):
@@ -39,6 +41,8 @@ class Record(NamedTuple):
     """Bytes that the storage gave."""
     needed_bytes: int
     """Those of them that were needed."""
+    timings: Mapping[str, float]
+    """Seconds that each step took, by its name."""
     planned: bool
     """Whether it came to an answer from a storage."""
     broken: bool
@@ -80,6 +84,7 @@ class Journal:
                 stored.reads if stored else 0,
                 stored.bytes_read if stored else 0,
                 stored.bytes_needed if stored else 0,
+                answer.timings if answer else _NO_TIMINGS,
                 answer is not None,
                 trace.broken is not None,
             )

@@ -38,6 +38,11 @@ async def test_a_line_of_json(
     assert line["bytes"] == len(body)
     assert line["reads"] >= 1
     assert line["read_bytes"] >= 11 * 7 * 2
+    assert 11 * 7 * 2 <= line["needed_bytes"] <= line["read_bytes"]
+    assert line["collection"] == ROOT
+    steps = {"resolve"} if path == IMAGE else {"resolve", "layout", "wcs"}
+    assert steps <= set(line["steps_ms"])
+    assert 0 < sum(line["steps_ms"].values()) <= line["ms"] + 0.01
     assert line["client"] == "127.0.0.1"
     assert line["broken"] is False
     assert line["ms"] > 0

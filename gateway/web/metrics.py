@@ -1,6 +1,7 @@
 """Metrics: what Prometheus is told, of one process or of all that share a folder."""
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -54,17 +55,21 @@ class Metrics:
         )
 
     def count(self, records: Sequence[Record]) -> None:
-        """Count requests that were answered."""
+        """Count requests that were answered, those alike at once."""
+        alike: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
-            collection = self._public_name(record.collection)
-            self._requests.labels(collection, record.status).inc()
-            self._sent.labels(collection).inc(record.body_bytes)
-            self._reads.labels(collection).inc(record.reads)
-            self._read_bytes.labels(collection).inc(record.read_bytes)
-            self._needed_bytes.labels(collection).inc(record.needed_bytes)
-            self._seconds.labels(collection).observe(record.seconds)
-            if record.broken:
-                self._broken.labels(collection).inc()
+            alike[record.collection, record.status].append(record)
+        for (path, status), group in alike.items():
+            collection = self._public_name(path)
+            self._requests.labels(collection, status).inc(len(group))
+            self._sent.labels(collection).inc(sum(r.body_bytes for r in group))
+            self._reads.labels(collection).inc(sum(r.reads for r in group))
+            self._read_bytes.labels(collection).inc(sum(r.read_bytes for r in group))
+            self._needed_bytes.labels(collection).inc(sum(r.needed_bytes for r in group))
+            self._broken.labels(collection).inc(sum(r.broken for r in group))
+            seconds = self._seconds.labels(collection)
+            for record in group:
+                seconds.observe(record.seconds)
 
     def counter(self, name: str, what: str, *labels: str) -> Counter:
         """Make a counter, by collection if nothing else is said."""

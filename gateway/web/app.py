@@ -37,6 +37,7 @@ def build_app(settings: Settings, metrics_folder: Path | None = None) -> web.App
     admission = Admission(settings.limits)
     handlers = Handlers(service, settings, admission)
     metrics = Metrics(service.archive.public_name, metrics_folder)
+    metrics.expect(service.archive.collections)
     gauges = Gauges(metrics, service, admission)
     log = AccessLog(settings.server.log_format, sys.stderr)
     journal = Journal([log.write, metrics.count])

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from prometheus_client import (
@@ -53,6 +53,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._own,
         )
+
+    def expect(self, collections: Iterable[str]) -> None:
+        """Begin the counts of collections at 0, and open the files that they are shared by."""
+        by_collection = self._sent, self._reads, self._read_bytes, self._needed_bytes, self._broken
+        for path in collections:
+            for metric in (*by_collection, self._seconds):
+                metric.labels(self._public_name(path))
 
     def count(self, records: Sequence[Record]) -> None:
         """Count requests that were answered, those alike at once."""

@@ -87,6 +87,14 @@ async def test_what_is_done_at_the_moment(connect: Connect):
     assert f'ibe_gateway_storage_retries_total{{collection="{ROOT}"}} 0.0' in text
 
 
+async def test_counts_begin_at_0(connect: Connect):
+    """A collection that nobody asked for is there, so that the first request shows as a rise."""
+    found = await read_metrics(await connect(files()))
+
+    assert found["ibe_gateway_request_seconds_count", ROOT, ""] == 0
+    assert found["ibe_gateway_broken_total", ROOT, ""] == 0
+
+
 async def test_the_dashboard_asks_for_what_there_is(connect: Connect):
     """Every metric that config/grafana.json names is one that /metrics tells."""
     client = await connect(files())

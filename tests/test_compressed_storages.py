@@ -1,0 +1,93 @@
+"""Compressed parents on real storages: the same cutouts as from a local disk."""
+
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from tests.core.compressed import compress
+from tests.deployment import ask
+from tests.running import Gateway, run_gateway
+from tests.servers import S3Server, run_nginx
+
+SIDE = 1200
+PIXELS = np.random.default_rng(1).normal(100, 3, (SIDE, SIDE)).astype(">f4")
+INTEGERS = PIXELS.astype(">i2")
+CODECS = "RICE_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1"
+QUERIES = (
+    "center=600.5,200.5px&size=64px",
+    "center=1,250px&size=300px",  # over the edge
+    "center=1100,30px&size=200,20px",
+)
+
+
+def gzipped(pixels: np.ndarray) -> bytes:
+    """Make a gzip file."""
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(pixels).writeto(buffer)
+    return gzip.compress(buffer.getvalue(), 6)
+
+
+FILES = {"small.fits.gz": gzipped(INTEGERS[:300]), "indexed.fits.gz": gzipped(PIXELS)} | {
+    f"{codec.lower()}.fits.fz": compress(INTEGERS, compression_type=codec, tile_shape=(100, 100))
+    for codec in CODECS
+}
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    seaweedfs: S3Server, material: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """Serve the same files from a disk, from S3, and from an HTTP origin."""
+    seaweedfs.put("compressed", FILES)
+    folder = tmp_path_factory.mktemp("compressed")
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+    options = ", ".join(f'{name} = "{value}"' for name, value in seaweedfs.options.items())
+    config = tmp_path_factory.mktemp("config") / "gateway.toml"
+    with run_nginx(material, FILES) as port:
+        config.write_text(f"""
+            [cache]
+            small_parent_bytes = 1_000_000  # of the two, one is larger
+
+            [[collections]]
+            path = "/ibe/data/disk"
+            url = "{folder}"
+
+            [[collections]]
+            path = "/ibe/data/s3"
+            url = "s3://compressed"
+            storage_options = {{ {options} }}
+
+            [[collections]]
+            path = "/ibe/data/http"
+            url = "http://127.0.0.1:{port}"
+        """)
+        with run_gateway("serve", "--config", config, "--port", "0") as gateway:
+            yield gateway
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("name", FILES)
+def test_cutouts_are_those_of_the_local_file(gateway: Gateway, name: str, query: str):
+    """Every storage answers the same bytes, the first time and when the parent is known."""
+    local = ask(f"{gateway.url}/ibe/data/disk/{name}?{query}&gzip=false")
+    assert local.status == 200
+    for storage in ("s3", "http"):
+        for _ in range(2):
+            answer = ask(f"{gateway.url}/ibe/data/{storage}/{name}?{query}&gzip=false")
+            assert answer.status == 200
+            assert answer.body == local.body
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_cutouts_have_the_pixels_of_the_parent(gateway: Gateway, name: str):
+    """What the storages agree on is right."""
+    answer = ask(f"{gateway.url}/ibe/data/s3/{name}?{QUERIES[0]}&gzip=false")
+    expected = PIXELS if name == "indexed.fits.gz" else INTEGERS
+    with fits.open(io.BytesIO(answer.body)) as hdus:
+        np.testing.assert_array_equal(hdus[-1].data, expected[168:232, 568:632])

@@ -16,7 +16,7 @@ _ACCEPTED = ("center", "size", "gzip", "hdu", "format")
 _SHOWN = 60  # characters of a caller's text that a message repeats
 
 _NUMBER = r"[ \t]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t]*"
-_NUMBERS = re.compile(rf"{_NUMBER}(?:,{_NUMBER})?([^0-9+.,].*)?", re.DOTALL)
+_NUMBERS = re.compile(rf"{_NUMBER}(?:,{_NUMBER})?([^0-9+.,][^0-9]*)?")
 _INDEX = re.compile(r"[0-9]{1,9}")  # a longer number is no HDU's
 _UNITS = "p, px, pix, pixel(s), d, deg, degree(s), rad, radian(s), arcmin or arcsec"
 

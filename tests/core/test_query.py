@@ -119,6 +119,13 @@ def test_a_malformed_center_is_refused(text):
     assert refused.value.name == "center"
 
 
+@pytest.mark.parametrize("text", ["273.4866 64.3971", "18:13:56 +64:23:49", "18h13m56s,64"])
+def test_what_is_no_pair_of_numbers_is_not_told_as_a_wrong_unit(text):
+    """A comma that is missing, and hours and minutes, are answered with the form of a centre."""
+    with pytest.raises(BadParameter, match="malformed; it takes two numbers"):
+        parse_center(text)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "-1", "1,-1", "-1px", "1,-1px", "-1arcsec", "-1e-9deg", "nan", "inf", "-inf", "0x1p3",

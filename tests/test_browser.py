@@ -26,6 +26,7 @@ SPHEREX = (
 )
 WISE = "wise/allsky/4band_p1bm_frm/6a/02206a/149/02206a149-w1-int-1b.fits"
 TIMES = "\N{MULTIPLICATION SIGN}"
+ARCMIN = "\N{PRIME}"
 LAPTOP = {"width": 1440, "height": 900}
 
 
@@ -131,6 +132,9 @@ def test_a_box_in_any_unit(browser: Browser, root: str):
         expect(page.locator("[data-size]")).to_have_text(
             f"300 {TIMES} 300 px · 30″ {TIMES} 30″ · 363 kB"
         )
+        page.get_by_label("Size").fill("1 arcmin")  # one side of which comes out as 59.9999…″
+        expect(page.locator("[data-size]")).to_contain_text(f"1{ARCMIN} {TIMES} 1{ARCMIN}")
+        page.get_by_label("Size").fill("0.5 arcmin")
         page.get_by_label("Units").select_option("the sky")
         expect(page.get_by_label("Size")).to_have_value("30,30arcsec")
         page.get_by_label("Units").select_option("pixels")

@@ -10,9 +10,10 @@ export function bytes(count) {
 }
 
 export function angle(degrees, digits = 3) {
-  if (degrees >= 1) return `${Number(degrees.toPrecision(digits))}°`;
-  if (degrees >= 1 / 60) return `${Number((degrees * 60).toPrecision(digits))}′`;
-  return `${Number((degrees * 3600).toPrecision(digits))}″`;
+  const count = (unitsPerDegree) => Number((degrees * unitsPerDegree).toPrecision(digits));
+  if (count(1) >= 1) return `${count(1)}°`;
+  if (count(60) >= 1) return `${count(60)}′`;
+  return `${count(3600)}″`;
 }
 
 export function value(number) {

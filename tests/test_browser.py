@@ -174,6 +174,14 @@ def test_the_commands_can_be_copied(browser: Browser, root: str):
             assert f"{WISE}?center=70,20deg&size=200px" in copied
 
 
+def test_an_image_without_sky_has_no_compass(browser: Browser, root: str):
+    """North and east of one HDU are not left on the next, which has none."""
+    with visit(browser, f"{root}{SPHEREX}?view", viewport=LAPTOP) as page:
+        expect(page.locator("#compass")).to_be_visible()
+        page.locator("select[name=hdu]").select_option("5")
+        expect(page.locator("#compass")).to_be_hidden()
+
+
 def test_hdus_stretches_and_headers(browser: Browser, root: str):
     """Each HDU has its image and its header, which can be searched; the address keeps all."""
     with visit(browser, f"{root}{SPHEREX}?view", viewport=LAPTOP) as page:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gateway.core.errors import NotFound, StorageUnavailable
+from gateway.storage.engine import OneRange
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 from tests.fits_files import card, header, mandatory
 
@@ -22,7 +23,7 @@ class Request:
     """Both 0 if the object was only described."""
 
 
-class FarEngine:
+class FarEngine(OneRange):
     """Objects in memory, each answer some milliseconds away.
 
     Parameters

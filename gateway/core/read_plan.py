@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.core.ranges import Block, ByteRange, split_block
 
 _FREE_BYTES = 2**20
+_PART_BYTES = 100  # around each range in an answer to several
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One request to a storage, and what is kept of its answer."""
+    """One range of a file, and what is kept of it."""
 
     span: ByteRange
     parts: tuple[Part, ...]
@@ -83,6 +84,56 @@ def plan_reads(blocks: Sequence[Block], link: Link, max_read_bytes: int) -> list
         for max_gap in (int(seconds * link.bytes_per_s) for seconds in gap_worths_s)
     )
     return min(plans, key=lambda plan: link.seconds(len(plan), sum(r.span.size for r in plan)))
+
+
+def plan_requests(
+    blocks: Sequence[Block], link: Link, max_read_bytes: int, max_ranges: int
+) -> list[tuple[Read, ...]]:
+    """Plan the requests for blocks, each of which may ask for several ranges.
+
+    Parameters
+    ----------
+    blocks, link, max_read_bytes
+        As for `plan_reads`; `max_read_bytes` bounds all ranges of a request together.
+    max_ranges : int
+        How many ranges a request may ask for.
+
+    Returns
+    -------
+    list of tuple of Read
+        The reads that each request does. Those of one request are sorted and lie apart.
+    """
+    single: list[tuple[Read, ...]] = [(read,) for read in plan_reads(blocks, link, max_read_bytes)]
+    if max_ranges == 1 or len(single) < 2:  # noqa: PLR2004
+        return single
+    narrow = _merge(_cut(blocks, _PART_BYTES, max_read_bytes), _PART_BYTES, max_read_bytes)
+    joint = _bundle(narrow, max_read_bytes, max_ranges)
+    return min(single, joint, key=lambda requests: _request_seconds(requests, link))
+
+
+def _bundle(reads: Iterable[Read], max_bytes: int, max_ranges: int) -> list[tuple[Read, ...]]:
+    """Put reads into one request that lie apart and are short."""
+    requests: list[list[Read]] = []
+    n_bytes = 0
+    for read in reads:
+        last = requests[-1] if requests else []
+        n_bytes += read.span.size
+        if (
+            0 < len(last) < max_ranges
+            and n_bytes <= max_bytes
+            and read.span.start - last[-1].span.stop > _PART_BYTES  # a server may join others
+        ):
+            last.append(read)
+        else:
+            requests.append([read])
+            n_bytes = read.span.size
+    return [tuple(request) for request in requests]
+
+
+def _request_seconds(requests: Sequence[Sequence[Read]], link: Link) -> float:
+    n_bytes = sum(read.span.size for request in requests for read in request)
+    n_parts = sum(len(request) for request in requests if len(request) > 1)
+    return link.seconds(len(requests), n_bytes + _PART_BYTES * n_parts)
 
 
 def _cut(blocks: Iterable[Block], max_gap: int, max_read_bytes: int) -> Iterator[Part]:

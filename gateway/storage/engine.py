@@ -4,9 +4,11 @@ What is read, in which parts and how many at once, is decided above it; what is 
 it. An engine answers truly or raises one of our errors: it is where those of its library end.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from gateway.core.errors import ShortRead
+from gateway.core.ranges import ByteRange
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
 ABSENT = "There is no such file or folder."
@@ -27,6 +29,10 @@ TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 class Engine(Protocol):
     """The objects below one place of a storage, named by keys without a leading slash."""
+
+    @property
+    def max_ranges(self) -> int:
+        """How many ranges one request may ask for, as far as is known."""
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of an object.
@@ -64,6 +70,33 @@ class Engine(Protocol):
             The storage failed, or gave something else.
         """
 
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
+    ) -> Buffer:
+        """Read several ranges, `max_ranges` at most, by one request.
+
+        Parameters
+        ----------
+        key : str
+            The object.
+        ranges : sequence of ByteRange
+            In the order of the object, and apart from each other.
+        version : ObjectInfo
+            What `head` said. No byte of another version is given.
+
+        Returns
+        -------
+        bytes-like
+            Exactly the bytes of the ranges, one behind the other.
+
+        Raises
+        ------
+        ShortRead
+            The storage does not do that: `get` them.
+        SourceChanged, StorageUnavailable, StorageTimeout
+            As for `get`.
+        """
+
     def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder in the order of the entries' marks, a page at a time.
 
@@ -92,3 +125,18 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+class OneRange:
+    """What an engine inherits that asks for one range at a time, as most do."""
+
+    max_ranges = 1
+
+    async def get_ranges(
+        self,
+        key: str,  # noqa: ARG002
+        ranges: Sequence[ByteRange],  # noqa: ARG002
+        version: ObjectInfo,  # noqa: ARG002
+    ) -> Buffer:
+        """Refuse."""
+        raise ShortRead(SHORT)

@@ -30,11 +30,12 @@ from gateway.storage.engine import (
     SHORT,
     TOO_SLOW,
     UNREADABLE,
+    OneRange,
 )
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
 
-class FsspecEngine:
+class FsspecEngine(OneRange):
     """The objects below a path of an fsspec filesystem.
 
     Parameters

@@ -4,7 +4,7 @@ Folders are pages of links, as web servers make them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -26,6 +26,7 @@ from yarl import URL
 
 from gateway.core.errors import (
     AccessRefused,
+    ArchiveError,
     IsFolder,
     NotFound,
     ShortRead,
@@ -34,6 +35,7 @@ from gateway.core.errors import (
     StorageUnavailable,
     TransientFault,
 )
+from gateway.core.ranges import ByteRange
 from gateway.storage.engine import (
     ABSENT,
     ABSENT_STATUS,
@@ -48,9 +50,12 @@ from gateway.storage.engine import (
     UNREADABLE,
 )
 from gateway.storage.links import parse_links
+from gateway.storage.multipart import max_body_bytes, read_boundary, unpack_parts
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
 _NO_HEAD = frozenset({405, 501})
+_MAX_RANGES = 100  # Apache takes 200; so many are less than 4 KiB of a request's head
+_MAY_PASS = (SourceChanged, TransientFault, StorageTimeout, asyncio.CancelledError)
 _PACKED = (".gz", ".Z", ".bz2", ".xz")  # a server may call what such a file is a Content-Encoding
 
 
@@ -74,6 +79,13 @@ class HttpEngine:
         self._max_listing_bytes = max_listing_bytes
         self._headers = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
         self._session: ClientSession | None = None
+        self._gives_parts: bool | None = None
+        """Whether the server answers several ranges well; None until it was asked for some."""
+
+    @property
+    def max_ranges(self) -> int:
+        """Many, until the server is found not to answer them."""
+        return 1 if self._gives_parts is False else _MAX_RANGES
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of a file."""
@@ -88,16 +100,32 @@ class HttpEngine:
 
     async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
         """Read bytes, pinned by If-Match where there is a strong ETag, and compared anyway."""
-        headers: dict[str, str] = {hdrs.RANGE: f"bytes={start}-{stop - 1}"}
-        if version.etag and not version.etag.startswith("W/"):
-            headers[hdrs.IF_MATCH] = version.etag
-        async with self._ask(hdrs.METH_GET, key, headers) as answer:
-            if answer.status in ABSENT_STATUS:
-                raise SourceChanged(CHANGED)
-            _check_status(answer)
-            _check_version(answer, version)
+        async with self._ask_part(key, [ByteRange(start, stop)], version) as answer:
             _check_range(answer, key, (start, stop), version.size)
             return await _read_exactly(answer, stop - start)
+
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
+    ) -> Buffer:
+        """Read several ranges by one request, unless the server is known not to do that.
+
+        Notes
+        -----
+        It is known after a first try that failed in any way, and after an answer that was wrong.
+        """
+        if self._gives_parts is False:
+            raise ShortRead(SHORT)
+        try:
+            data = await self._get_parts(key, ranges, version)
+        except (ArchiveError, asyncio.CancelledError) as error:
+            if self._gives_parts and isinstance(error, _MAY_PASS):
+                raise
+            self._gives_parts = False
+            if isinstance(error, asyncio.CancelledError):  # a server may be silent, too
+                raise
+            raise ShortRead(SHORT) from error
+        self._gives_parts = True
+        return data
 
     async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder by the links of its page; their sizes are not known."""
@@ -138,6 +166,36 @@ class HttpEngine:
             if not length.isdecimal():
                 raise StorageUnavailable(NO_LENGTH)
             return _describe(answer, int(length))
+
+    async def _get_parts(
+        self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
+    ) -> Buffer:
+        async with self._ask_part(key, ranges, version) as answer:
+            if answer.status != HTTPStatus.PARTIAL_CONTENT or _is_packed(answer, key):
+                raise ShortRead(SHORT)
+            boundary = read_boundary(answer.headers.get(hdrs.CONTENT_TYPE, ""))
+            body = bytearray()
+            async for data in answer.content.iter_any():
+                body += data
+                if len(body) > max_body_bytes(ranges):
+                    raise ShortRead(SHORT)
+            return unpack_parts(bytes(body), boundary, ranges, version.size)
+
+    @asynccontextmanager
+    async def _ask_part(
+        self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
+    ) -> AsyncIterator[ClientResponse]:
+        """Ask for ranges of a version."""
+        wanted = ",".join(f"{each.start}-{each.stop - 1}" for each in ranges)
+        headers: dict[str, str] = {hdrs.RANGE: f"bytes={wanted}"}
+        if version.etag and not version.etag.startswith("W/"):
+            headers[hdrs.IF_MATCH] = version.etag
+        async with self._ask(hdrs.METH_GET, key, headers) as answer:
+            if answer.status in ABSENT_STATUS:
+                raise SourceChanged(CHANGED)
+            _check_status(answer)
+            _check_version(answer, version)
+            yield answer
 
     @asynccontextmanager
     async def _ask(
@@ -197,11 +255,15 @@ def _check_range(answer: ClientResponse, key: str, wanted: tuple[int, int], size
     is_part = answer.status == HTTPStatus.PARTIAL_CONTENT and sent == f"bytes {start}-{stop - 1}"
     # a server that ignores Range answers with the whole file: every pixel would be shifted
     is_whole = answer.status == HTTPStatus.OK and wanted == (0, size)
-    encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity")
-    is_packed = encoding != "identity" and not key.endswith(_PACKED)
     length = answer.headers.get(hdrs.CONTENT_LENGTH, str(stop - start))
-    if not (is_part or is_whole) or is_packed or length != str(stop - start):
+    if not (is_part or is_whole) or _is_packed(answer, key) or length != str(stop - start):
         raise ShortRead(SHORT)
+
+
+def _is_packed(answer: ClientResponse, key: str) -> bool:
+    """Tell whether the bytes are not those of the file."""
+    encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    return encoding != "identity" and not key.endswith(_PACKED)
 
 
 async def _read_exactly(answer: ClientResponse, size: int) -> bytes:

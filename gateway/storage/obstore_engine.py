@@ -39,6 +39,7 @@ from gateway.storage.engine import (
     TOO_SLOW,
     TRANSIENT_STATUS,
     UNREADABLE,
+    OneRange,
 )
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
@@ -50,7 +51,7 @@ _CONNECTION = "HttpError {"  # refused, reset, cut off, or not HTTP at all
 _OTHER_BYTES = re.compile(r"source: (NotPartial|UnexpectedRange)")  # the server ignored Range
 
 
-class ObstoreEngine:
+class ObstoreEngine(OneRange):
     """The objects below a prefix of a bucket.
 
     Parameters

@@ -6,10 +6,12 @@ old does no harm: reads are pinned, and one that finds another version makes it 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 
 from gateway.core.errors import SourceChanged
+from gateway.core.ranges import ByteRange
 from gateway.storage.engine import Engine
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
@@ -33,6 +35,11 @@ class RememberingEngine:
         self._seen: OrderedDict[str, tuple[float, ObjectInfo]] = OrderedDict()
         self._running: dict[str, asyncio.Task[ObjectInfo]] = {}
 
+    @property
+    def max_ranges(self) -> int:
+        """How many ranges one request may ask for."""
+        return self._engine.max_ranges
+
     async def head(self, key: str) -> ObjectInfo:
         """Describe the version that was seen lately, or ask, once for all who ask meanwhile."""
         seen_at, info = self._seen.get(key, (None, None))
@@ -47,11 +54,15 @@ class RememberingEngine:
 
     async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
         """Read bytes; forget the version if it has changed."""
-        try:
+        with self._forgetting(key):
             return await self._engine.get(key, start, stop, version)
-        except SourceChanged:
-            self._seen.pop(key, None)
-            raise
+
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
+    ) -> Buffer:
+        """Read several ranges by one request; forget the version if it has changed."""
+        with self._forgetting(key):
+            return await self._engine.get_ranges(key, ranges, version)
 
     def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder."""
@@ -66,6 +77,14 @@ class RememberingEngine:
         for task in self._running.values():
             task.cancel()
         await self._engine.close()
+
+    @contextmanager
+    def _forgetting(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except SourceChanged:
+            self._seen.pop(key, None)
+            raise
 
     async def _look(self, key: str) -> ObjectInfo:
         asked_at = monotonic()

@@ -1,14 +1,14 @@
 """A Store on any Engine: plans which bytes are asked for, and how many reads run at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 
 from gateway.config import LimitSettings
 from gateway.core.errors import GatewayError, ShortRead
-from gateway.core.ranges import Block
-from gateway.core.read_plan import Part, Read, plan_reads
+from gateway.core.ranges import Block, ByteRange
+from gateway.core.read_plan import Part, Read, plan_requests
 from gateway.storage.engine import Engine
 from gateway.storage.link_model import LinkModel
 from gateway.storage.store import Buffer, Entry, ObjectInfo, new_buffer
@@ -53,14 +53,18 @@ class RemoteStore:
         """Close the engine's connections."""
         await self._engine.close()
 
-    def plan(self, blocks: tuple[Block, ...]) -> list[Read]:
-        """Plan the reads of blocks, by what reads have cost of late."""
-        return plan_reads(blocks, self._model.link, self._limits.max_read_bytes)
+    def plan(self, blocks: tuple[Block, ...]) -> list[tuple[Read, ...]]:
+        """Plan the requests for blocks, by what reads have cost of late."""
+        limits, engine = self._limits, self._engine
+        return plan_requests(blocks, self._model.link, limits.max_read_bytes, engine.max_ranges)
 
-    async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
-        """Read bytes by one request, when there is a place for it."""
+    async def get(self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo) -> Buffer:
+        """Read ranges, packed, by one request, when there is a place for it."""
         async with self._places:
-            return await self._model.watch(self._engine.get(key, start, stop, version))
+            if len(ranges) > 1:
+                return await self._model.watch(self._engine.get_ranges(key, ranges, version))
+            (only,) = ranges
+            return await self._model.watch(self._engine.get(key, only.start, only.stop, version))
 
 
 class RemoteObject:
@@ -87,14 +91,14 @@ class RemoteObject:
             raise ShortRead("The file ends before the bytes that were asked for.")
         size = sum(block.size for block in blocks)
         self.bytes_needed += size
-        reads = self._store.plan(blocks)
-        if len(reads) == len(blocks) == 1 and reads[0].span.size == size:  # nothing to pack
-            return await self._get(reads[0])
+        requests = self._store.plan(blocks)
+        if len(requests) == len(blocks) == 1 and requests[0][0].span.size == size:
+            return await self._get(requests[0])  # nothing to pack
         target = new_buffer(size)
         try:
             async with asyncio.TaskGroup() as group:
-                for read in reads:
-                    group.create_task(self._fetch(read, target))
+                for reads in requests:
+                    group.create_task(self._fetch(reads, target, group))
         except* GatewayError as errors:
             raise errors.exceptions[0] from None
         return target
@@ -107,13 +111,27 @@ class RemoteObject:
     async def close(self) -> None:
         """Do nothing: connections belong to the engine."""
 
-    async def _fetch(self, read: Read, target: memoryview) -> None:
-        data = await self._get(read)
-        for part in read.parts:
-            _copy_rows(part, read.span.start, data, target)
+    async def _fetch(
+        self, reads: tuple[Read, ...], target: memoryview, group: asyncio.TaskGroup
+    ) -> None:
+        """Do reads by one request, or by one each if the storage does not give them together."""
+        try:
+            data = await self._get(reads)
+        except ShortRead:
+            if len(reads) == 1:
+                raise
+            for read in reads:
+                group.create_task(self._fetch((read,), target, group))
+            return
+        offset = 0
+        for read in reads:
+            for part in read.parts:
+                _copy_rows(part, read.span.start - offset, data, target)
+            offset += read.span.size
 
-    async def _get(self, read: Read) -> Buffer:
-        data = await self._store.get(self._key, read.span.start, read.span.stop, self.info)
+    async def _get(self, reads: tuple[Read, ...]) -> Buffer:
+        ranges = [read.span for read in reads]
+        data = await self._store.get(self._key, ranges, self.info)
         self.reads += 1
         self.bytes_read += len(data)
         return data

@@ -5,7 +5,7 @@ What is wrong stays wrong: a key that is not accepted, a server that ignores ran
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import count
 from random import uniform
 from time import monotonic
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from gateway.config import LimitSettings
 from gateway.core.errors import GatewayError, StorageDown, StorageTimeout, TransientFault
+from gateway.core.ranges import ByteRange
 from gateway.storage.breaker import Breaker
 from gateway.storage.engine import BUSY, TOO_SLOW, Engine
 from gateway.storage.store import Buffer, Entry, ObjectInfo
@@ -41,6 +42,11 @@ class ResilientEngine:
         self._breaker = Breaker(limits.storage_failures, limits.storage_rest_s)
         self.tally = tally or Tally()
 
+    @property
+    def max_ranges(self) -> int:
+        """How many ranges one request may ask for."""
+        return self._engine.max_ranges
+
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of an object."""
         return await self._ask(lambda: self._engine.head(key))
@@ -48,6 +54,12 @@ class ResilientEngine:
     async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
         """Read bytes."""
         return await self._ask(lambda: self._engine.get(key, start, stop, version))
+
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
+    ) -> Buffer:
+        """Read several ranges by one request."""
+        return await self._ask(lambda: self._engine.get_ranges(key, ranges, version))
 
     async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder; after a failure the listing goes on behind its last entry."""

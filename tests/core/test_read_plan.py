@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.ranges import Block, ByteRange
-from gateway.core.read_plan import Link, Read, max_span, plan_reads
+from gateway.core.read_plan import Link, Read, max_span, plan_reads, plan_requests
 from tests import strategies
 from tests.core.cutting import read_rows
 
@@ -157,3 +157,42 @@ def test_a_row_that_is_too_long_is_cut():
 def test_nothing_is_read_for_nothing():
     """No blocks, no reads."""
     assert plan_reads([], NEAR, MIB) == []
+
+
+@given(st.lists(strategies.blocks(), max_size=5), links, st.integers(1, 1000), st.integers(1, 9))
+def test_requests_for_several_ranges_fetch_the_blocks(blocks, link, max_read_bytes, max_ranges):
+    """The packed bytes come out; the ranges of a request are sorted, apart, few and short."""
+    requests = plan_requests(blocks, link, max_read_bytes, max_ranges)
+    expected = b"".join(read_rows(FILE, block) for block in blocks)
+
+    assert (
+        fetch(FILE, [read for request in requests for read in request], len(expected)) == expected
+    )
+    for request in requests:
+        assert 1 <= len(request) <= max_ranges
+        assert sum(read.span.size for read in request) <= max_read_bytes
+        assert all(before.span.stop < after.span.start for before, after in pairwise(request))
+
+
+@given(blocks_in_a_file(), links, st.integers(1, 200))
+def test_no_request_for_several_ranges_costs_more_than_single_ones(blocks, link, max_ranges):
+    """Several ranges are asked for where that is cheaper, the bytes around them included."""
+
+    def cost(requests: list[tuple[Read, ...]]) -> float:
+        several = sum(len(request) for request in requests if len(request) > 1)
+        n_bytes = sum(read.span.size for request in requests for read in request)
+        return link.seconds(len(requests), n_bytes + 100 * several)
+
+    single = plan_reads(blocks, link, MANY_BYTES)
+    assert cost(plan_requests(blocks, link, MANY_BYTES, max_ranges)) <= cost(
+        [(read,) for read in single]
+    )
+
+
+def test_rows_that_lie_far_apart_are_asked_for_together():
+    """256 rows are three requests of a hundred ranges at most, and not a byte of a gap."""
+    requests = plan_requests([CUTOUT], NARROW, 2 * MIB, 100)
+
+    assert [len(request) for request in requests] == [100, 100, 56]
+    assert sum(read.span.size for request in requests for read in request) == CUTOUT.size
+    assert len(plan_requests([CUTOUT], NARROW, 2 * MIB, 1)) == 256

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from gateway.core.errors import NotFound, SourceChanged
+from gateway.storage.engine import OneRange
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
 
-class FakeEngine:
+class FakeEngine(OneRange):
     """Objects by their keys; each has the number of its version."""
 
     def __init__(self, **objects: bytes) -> None:

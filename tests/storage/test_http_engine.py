@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from gateway.config import LimitSettings
@@ -17,6 +19,7 @@ from gateway.core.errors import (
     StorageUnavailable,
     TransientFault,
 )
+from gateway.core.ranges import Block, ByteRange
 from gateway.storage.engine import Engine
 from gateway.storage.engines import open_engine
 from gateway.storage.http_engine import HttpEngine
@@ -176,3 +179,108 @@ def test_headers_can_be_given_and_nothing_else():
     ):
         with pytest.raises(ValueError, match=named):
             open_engine("https://h/x", options, LimitSettings())
+
+
+ROWS = Block(1000, 500, 20_000, 150)
+WANTED = b"".join(LARGE[n : n + 500] for n in range(1000, 1000 + 150 * 20_000, 20_000))
+
+
+@pytest.mark.parametrize(
+    ("mood", "n_reads"),
+    [(STATIC, 2), (SLOW, 2), (NO_VALIDATORS, 2), (GZIP, 2), (LATE, 2), (PROXY, 150)],
+)
+async def test_rows_are_read_by_few_requests_where_that_is_understood(
+    connect: Connect, mood: int, n_reads: int
+):
+    """The first try tells; in any case only the rows are read, and they are right."""
+    store = RemoteStore(connect(mood), request_cost_s=0)
+    stored = await store.open("large.fits")
+
+    assert bytes(await stored.read(ROWS)) == WANTED
+    assert (stored.reads, stored.bytes_read) == (n_reads, ROWS.size)
+
+
+async def test_flaky_servers_are_asked_for_ranges_too(connect: Connect):
+    """What fails is tried again, or read range by range."""
+    stored = await RemoteStore(connect(FLAKY, storage_tries=8), request_cost_s=0).open("large.fits")
+    for _ in range(5):
+        assert bytes(await stored.read(ROWS)) == WANTED
+    assert stored.bytes_read == 5 * ROWS.size
+
+
+async def test_a_server_that_does_not_know_ranges_is_asked_for_several_once(connect: Connect):
+    """It is remembered; so is what it costs."""
+    engine = connect(NO_RANGES)
+    version = await engine.head("large.fits")
+    assert engine.max_ranges > 1
+    for _ in range(2):
+        with pytest.raises(ShortRead):
+            await engine.get_ranges("large.fits", [ByteRange(0, 9), ByteRange(500, 509)], version)
+        assert engine.max_ranges == 1
+
+
+async def test_another_version_is_not_read_in_parts(connect: Connect):
+    """Several ranges are pinned as one is; a server that gives parts goes on being asked."""
+    engine = connect(STATIC)
+    version = await engine.head("large.fits")
+    ranges = [ByteRange(0, 9), ByteRange(500, 509)]
+    found = await engine.get_ranges("large.fits", ranges, version)
+    assert bytes(found) == LARGE[:9] + LARGE[500:509]
+
+    with pytest.raises(SourceChanged):
+        await engine.get_ranges("large.fits", ranges, replace(version, etag='"other"'))
+    with pytest.raises(SourceChanged):
+        await engine.get_ranges("gone.fits", ranges, version)
+    assert engine.max_ranges > 1
+
+
+async def test_the_longest_request_is_short_enough(connect: Connect):
+    """As many ranges as may be, far into a large file, are less than 4 KiB of a request."""
+    most = connect(STATIC).max_ranges
+    assert len(f"Range: bytes={','.join([f'{10**17}-{10**17 + 9}'] * most)}") < 4096
+
+
+PARTS = {"Content-Type": "multipart/byteranges; boundary=b"}
+BAD_ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "refused": (400, b"", {}),
+    "forbidden": (403, b"", {}),
+    "unsatisfied": (416, b"", {}),
+    "failing": (500, b"", {}),
+    "first": (206, LARGE[1000:1500], {"Content-Range": f"bytes 1000-1499/{len(LARGE)}"}),
+    "endless": (206, LARGE, PARTS),
+    "empty": (206, b"--b--", PARTS),
+    "packed": (206, b"--b--", {**PARTS, "Content-Encoding": "br"}),
+}
+
+
+async def serve_parts_badly(request: web.Request) -> web.Response:
+    """Answer one range well, and several in the way that the file is called."""
+    ranges, name = request.headers.get("Range", ""), request.match_info["name"]
+    if "," in ranges and name == "silent":
+        await asyncio.Event().wait()
+    if "," in ranges and name == "broken":
+        request.transport.abort()
+    if "," in ranges and name in BAD_ANSWERS:
+        status, body, headers = BAD_ANSWERS[name]
+        return web.Response(status=status, body=body, headers=headers)
+    if not ranges:
+        return web.Response(body=LARGE)
+    headers = {"Content-Range": f"{ranges.replace('=', ' ')}/{len(LARGE)}"}
+    span = slice(0) if "," in ranges else request.http_range
+    return web.Response(status=206, body=LARGE[span], headers=headers)
+
+
+@pytest.mark.parametrize("name", [*BAD_ANSWERS, "silent", "broken"])
+async def test_a_bad_answer_to_several_ranges_is_made_good_by_single_ones(name: str):
+    """Whatever a server makes of several ranges, the rows are right, and it is tried once."""
+    app = web.Application()
+    app.router.add_get("/{name}", serve_parts_badly)
+    async with TestServer(app) as server:
+        limits = LimitSettings(storage_try_s=0.5)
+        engine = open_engine(str(server.make_url("/")), {}, limits)
+        stored = await RemoteStore(engine, limits, request_cost_s=0).open(name)
+
+        assert bytes(await stored.read(ROWS)) == WANTED
+        assert stored.reads == ROWS.n_rows
+        assert engine.max_ranges == 1
+        await engine.close()

@@ -182,6 +182,18 @@ def test_an_image_without_sky_has_no_compass(browser: Browser, root: str):
         expect(page.locator("#compass")).to_be_hidden()
 
 
+def test_an_hdu_without_image_says_so(browser: Browser, root: str):
+    """The image of one HDU is not left on the stage for the next, which has none."""
+    with visit(browser, f"{root}{SPHEREX}?view", viewport=LAPTOP) as page:
+        wait_for_image(page)
+        page.locator("select[name=hdu]").select_option("0")
+        expect(page.locator("#problem")).to_contain_text("no image")
+        expect(page.locator("#compass")).to_be_hidden()
+        page.locator("select[name=hdu]").select_option("3")
+        expect(page.locator("#problem")).to_be_empty()
+        expect(page.locator("#compass")).to_be_visible()
+
+
 def test_hdus_stretches_and_headers(browser: Browser, root: str):
     """Each HDU has its image and its header, which can be searched; the address keeps all."""
     with visit(browser, f"{root}{SPHEREX}?view", viewport=LAPTOP) as page:

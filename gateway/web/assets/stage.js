@@ -59,6 +59,13 @@ export class Stage extends EventTarget {
     else this.viewer.addTiledImage({ tileSource, index: 0, replace: true });
   }
 
+  /** Show nothing: not every HDU has an image. */
+  clear() {
+    this.image = undefined;
+    this.viewer.close();
+    this.element.ariaBusy = "false";
+  }
+
   zoom(factor) {
     this.viewer.viewport.zoomBy(factor);
     this.viewer.viewport.applyConstraints();

@@ -53,8 +53,15 @@ const askedCuts = () => {
 /** Find the cuts, unless they are given, and draw. */
 const drawWith = inTurn(async (asked) => {
   const { hdu, stretch, cmap, low, high } = display;
-  if (!stage || !hduOf(hdu.value).is_image) return;
+  if (!stage) return;
   const problem = find("#problem");
+  if (!hduOf(hdu.value).is_image) {
+    stage.clear();
+    turnCompass(find("#compass"), undefined);
+    problem.textContent = "This HDU has no image; its header is below.";
+    remember();
+    return;
+  }
   try {
     const question = { format: "json", hdu: hdu.value, cuts: asked, width: OVERVIEW_PX };
     overview = (await ask(question)).picture;

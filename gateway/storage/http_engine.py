@@ -6,10 +6,7 @@ Folders are pages of links, as web servers make them.
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from secrets import token_hex
-from time import time
 from urllib.parse import quote
 
 from aiohttp import (
@@ -25,10 +22,8 @@ from aiohttp import (
 from yarl import URL
 
 from gateway.core.errors import (
-    AccessRefused,
     ArchiveError,
     IsFolder,
-    NotFound,
     ShortRead,
     SourceChanged,
     StorageTimeout,
@@ -37,17 +32,21 @@ from gateway.core.errors import (
 )
 from gateway.core.ranges import ByteRange
 from gateway.storage.engine import (
-    ABSENT,
     ABSENT_STATUS,
-    ACCESS_STATUS,
     CHANGED,
     FOLDER,
     NO_LENGTH,
-    REFUSED,
     SHORT,
     TOO_SLOW,
-    TRANSIENT_STATUS,
     UNREADABLE,
+)
+from gateway.storage.http_answer import (
+    check_range,
+    check_status,
+    check_version,
+    describe,
+    is_packed,
+    read_exactly,
 )
 from gateway.storage.links import parse_links
 from gateway.storage.multipart import max_body_bytes, read_boundary, unpack_parts
@@ -56,7 +55,6 @@ from gateway.storage.store import Buffer, Entry, ObjectInfo
 _NO_HEAD = frozenset({405, 501})
 _MAX_RANGES = 100  # Apache takes 200; so many are less than 4 KiB of a request's head
 _MAY_PASS = (SourceChanged, TransientFault, StorageTimeout, asyncio.CancelledError)
-_PACKED = (".gz", ".Z", ".bz2", ".xz")  # a server may call what such a file is a Content-Encoding
 
 
 class HttpEngine:
@@ -91,18 +89,18 @@ class HttpEngine:
         """Describe the present version of a file."""
         async with self._ask(hdrs.METH_HEAD, key) as answer:
             if answer.status not in _NO_HEAD:
-                _check_status(answer)
+                check_status(answer)
                 if answer.url.path.endswith("/"):  # it was redirected there
                     raise IsFolder(FOLDER)
                 if hdrs.CONTENT_LENGTH in answer.headers:
-                    return _describe(answer, int(answer.headers[hdrs.CONTENT_LENGTH]))
+                    return describe(answer, int(answer.headers[hdrs.CONTENT_LENGTH]))
         return await self._head_by_get(key)
 
     async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
         """Read bytes, pinned by If-Match where there is a strong ETag, and compared anyway."""
         async with self._ask_part(key, [ByteRange(start, stop)], version) as answer:
-            _check_range(answer, key, (start, stop), version.size)
-            return await _read_exactly(answer, stop - start)
+            check_range(answer, key, (start, stop), version.size)
+            return await read_exactly(answer, stop - start)
 
     async def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
@@ -130,7 +128,7 @@ class HttpEngine:
     async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder by the links of its page; their sizes are not known."""
         async with self._ask(hdrs.METH_GET, f"{key}/" if key else "") as answer:
-            _check_status(answer)
+            check_status(answer)
             page = bytearray()
             async for part in answer.content.iter_any():
                 page += part
@@ -146,7 +144,7 @@ class HttpEngine:
     async def probe(self) -> None:
         """Make sure that the root can be asked for."""
         async with self._ask(hdrs.METH_GET, "") as answer:
-            _check_status(answer)
+            check_status(answer)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -159,19 +157,19 @@ class HttpEngine:
             total = answer.headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2]
             # an empty file has no first byte
             if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and total == "0":
-                return _describe(answer, 0)
-            _check_status(answer)
+                return describe(answer, 0)
+            check_status(answer)
             is_part = answer.status == HTTPStatus.PARTIAL_CONTENT
             length = total if is_part else answer.headers.get(hdrs.CONTENT_LENGTH, "")
             if not length.isdecimal():
                 raise StorageUnavailable(NO_LENGTH)
-            return _describe(answer, int(length))
+            return describe(answer, int(length))
 
     async def _get_parts(
         self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
     ) -> Buffer:
         async with self._ask_part(key, ranges, version) as answer:
-            if answer.status != HTTPStatus.PARTIAL_CONTENT or _is_packed(answer, key):
+            if answer.status != HTTPStatus.PARTIAL_CONTENT or is_packed(answer, key):
                 raise ShortRead(SHORT)
             boundary = read_boundary(answer.headers.get(hdrs.CONTENT_TYPE, ""))
             body = bytearray()
@@ -193,8 +191,8 @@ class HttpEngine:
         async with self._ask(hdrs.METH_GET, key, headers) as answer:
             if answer.status in ABSENT_STATUS:
                 raise SourceChanged(CHANGED)
-            _check_status(answer)
-            _check_version(answer, version)
+            check_status(answer)
+            check_version(answer, version)
             yield answer
 
     @asynccontextmanager
@@ -219,84 +217,6 @@ class HttpEngine:
 
 def _entry(name: str) -> Entry:
     return Entry(name.rstrip("/"), name.endswith("/"), size=None, modified=None)
-
-
-def _check_status(answer: ClientResponse) -> None:
-    """Refuse what is no success: only 404 and 410 speak of an absent file."""
-    status = answer.status
-    if status in ABSENT_STATUS:
-        raise NotFound(ABSENT)
-    if status in ACCESS_STATUS:
-        raise AccessRefused(REFUSED)
-    if status == HTTPStatus.PRECONDITION_FAILED:
-        raise SourceChanged(CHANGED)
-    if status in TRANSIENT_STATUS:
-        raise TransientFault(UNREADABLE, _seconds(answer.headers.get(hdrs.RETRY_AFTER, "")))
-    if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-        raise StorageUnavailable(UNREADABLE)
-
-
-def _check_version(answer: ClientResponse, version: ObjectInfo) -> None:
-    """Compare what the answer tells of its version: not every server knows If-Match."""
-    found = _describe(answer, version.size)
-    if found.etag and version.etag:
-        same = found.etag == version.etag
-    else:
-        same = None in (found.modified, version.modified) or found.modified == version.modified
-    total = answer.headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2]
-    if not same or (total.isdecimal() and int(total) != version.size):
-        raise SourceChanged(CHANGED)
-
-
-def _check_range(answer: ClientResponse, key: str, wanted: tuple[int, int], size: int) -> None:
-    """Refuse other bytes than those that were asked for, before they are fetched."""
-    start, stop = wanted
-    sent = answer.headers.get(hdrs.CONTENT_RANGE, "").partition("/")[0]
-    is_part = answer.status == HTTPStatus.PARTIAL_CONTENT and sent == f"bytes {start}-{stop - 1}"
-    # a server that ignores Range answers with the whole file: every pixel would be shifted
-    is_whole = answer.status == HTTPStatus.OK and wanted == (0, size)
-    length = answer.headers.get(hdrs.CONTENT_LENGTH, str(stop - start))
-    if not (is_part or is_whole) or _is_packed(answer, key) or length != str(stop - start):
-        raise ShortRead(SHORT)
-
-
-def _is_packed(answer: ClientResponse, key: str) -> bool:
-    """Tell whether the bytes are not those of the file."""
-    encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity")
-    return encoding != "identity" and not key.endswith(_PACKED)
-
-
-async def _read_exactly(answer: ClientResponse, size: int) -> bytes:
-    try:
-        data = await answer.content.readexactly(size)
-    except asyncio.IncompleteReadError as error:
-        raise TransientFault(UNREADABLE) from error
-    if await answer.content.read(1):
-        raise ShortRead(SHORT)
-    return data
-
-
-def _describe(answer: ClientResponse, size: int) -> ObjectInfo:
-    etag = answer.headers.get(hdrs.ETAG)
-    modified = _date(answer.headers.get(hdrs.LAST_MODIFIED, ""))
-    # without a validator, nobody can tell one version from the next: each is taken for a new one
-    version = etag or modified or f"unknown {token_hex(8)}"
-    return ObjectInfo(size, f"{version}-{size}", modified, etag)
-
-
-def _date(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        return None
-
-
-def _seconds(retry_after: str) -> float:
-    """Read Retry-After: a number of seconds, or a date (RFC 9110, 10.2.3)."""
-    if retry_after.isdecimal():
-        return float(retry_after)
-    date = _date(retry_after)
-    return 0.0 if date is None else max(0.0, date - time())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Library: cutouts in scripts and notebooks, without a server of one's own."""
+"""API: cutouts in scripts and notebooks, without a server of one's own."""
 
 import asyncio
 import os

@@ -41,8 +41,6 @@ class Drawing:
     wcs: ImageWcs | None
     """Of the image, if there are any and they were needed."""
     stored: StoredObject
-    in_order: bool
-    """Whether it can only be read by one at a time."""
     timings: dict[str, float]
     """Seconds that each step took."""
 
@@ -95,7 +93,7 @@ class Pictures:
         check_samples(image, sampling, known.size, self._limits)
         timings = {"plan": perf_counter() - started}
         wcs = known.coordinates.find(image.hdu.index) if known.coordinates else None
-        return Drawing(image, sampling, wcs, stored, known.is_gzipped, timings)
+        return Drawing(image, sampling, wcs, stored, timings)
 
     async def draw(self, drawing: Drawing, query: PreviewQuery) -> bytes:
         """Draw a picture.
@@ -127,9 +125,7 @@ class Pictures:
 
     async def _read(self, drawing: Drawing) -> NDArray[Any]:
         started = perf_counter()
-        raw = await read_samples(
-            drawing.image, drawing.sampling, drawing.stored, in_order=drawing.in_order
-        )
+        raw = await read_samples(drawing.image, drawing.sampling, drawing.stored)
         drawing.timings["read"] = perf_counter() - started
         return raw
 

@@ -73,9 +73,7 @@ def _measure_bands(tiles: TiledImage, sampling: Sampling) -> tuple[int, int]:
     return across * prod(tiles.tile_shape) * tiles.pixel_bytes, upwards
 
 
-async def read_samples(
-    image: Image, sampling: Sampling, stored: StoredObject, *, in_order: bool
-) -> NDArray[Any]:
+async def read_samples(image: Image, sampling: Sampling, stored: StoredObject) -> NDArray[Any]:
     """Read the pixels that a picture shows.
 
     Parameters
@@ -86,8 +84,6 @@ async def read_samples(
         The part of it that is drawn.
     stored : StoredObject
         What it is read from.
-    in_order : bool
-        Whether it can only be read by one at a time.
 
     Returns
     -------
@@ -101,7 +97,7 @@ async def read_samples(
     found = np.empty((sampling.ny, sampling.nx), DTYPES[image.bitpix])
     if image.tiles is not None:
         band_bytes, _ = _measure_bands(image.tiles, sampling)
-        at_once = 1 if in_order else min(_BANDS_AT_ONCE, max(1, _UNPACKED_BYTES // band_bytes))
+        at_once = min(_BANDS_AT_ONCE, max(1, _UNPACKED_BYTES // band_bytes))
         await _unpack(image.tiles, sampling, stored, found, at_once)
     else:
         done = await _copy_resident(image, sampling, stored, found)

@@ -6,6 +6,7 @@ Each is a process of its own on 127.0.0.1, at ports that were free.
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -94,15 +95,22 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def running(*command: str | int | Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the end of the block; it is killed, for nothing of it is kept."""
+    """Run a server until the end of the block; it is killed, for nothing of it is kept.
+
+    With it go the processes that it began: nginx's workers would outlive their master.
+    """
     with subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        list(map(str, command)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as process:
         try:
             wait_for_port(port, process)
             yield process
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager

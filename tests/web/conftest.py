@@ -11,6 +11,7 @@ from gateway.config import CollectionSettings, LimitSettings, ServerSettings, Se
 from gateway.core.box import BoxRule
 from gateway.storage.archive import Archive, Collection
 from gateway.web.app import SERVICE, build_app
+from gateway.web.worker import Runner
 from tests.stores import FakeObject, FakeStore
 
 Connect = Callable[..., Awaitable[TestClient]]
@@ -20,7 +21,7 @@ class Server(TestServer):
     """A server as the gateway runs it: aiohttp's own for tests cancels handlers."""
 
     async def _make_runner(self, **_: Any) -> web.AppRunner:
-        return web.AppRunner(self.app, access_log=None)
+        return Runner(self.app, access_log=None)
 
 
 @pytest.fixture

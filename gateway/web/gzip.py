@@ -15,8 +15,8 @@ from isal import isal_zlib
 
 from gateway.storage.store import Buffer
 
-LEVEL = 1
-DEFLATER = f"isal {isal.__version__} at level {LEVEL}"
+LEVEL, MEMORY = 1, 9  # the most memory: 160 kB of sky take 250 µs, with isal's default 450
+DEFLATER = f"isal {isal.__version__} at level {LEVEL}, {MEMORY}"
 """What the bytes of a gzip file depend on beside its contents."""
 _GZIP = 31  # the window bits by which zlib makes a gzip member
 _RAW = -15  # and those by which it makes nothing but deflated bytes
@@ -26,7 +26,7 @@ _LAST_BLOCK = b"\x03\x00"  # without contents (RFC 1951, 3.2.3)
 
 def deflate(data: Buffer) -> bytes:
     """Make a gzip file of bytes."""
-    deflater = isal_zlib.compressobj(LEVEL, wbits=_GZIP)
+    deflater = isal_zlib.compressobj(LEVEL, wbits=_GZIP, memLevel=MEMORY)
     return deflater.compress(data) + deflater.flush()
 
 
@@ -81,6 +81,6 @@ async def _deflate_in_order(
 
 
 def _deflate_part(chunk: Buffer) -> _Part:
-    deflater = isal_zlib.compressobj(LEVEL, wbits=_RAW)
+    deflater = isal_zlib.compressobj(LEVEL, wbits=_RAW, memLevel=MEMORY)
     packed = deflater.compress(chunk) + deflater.flush(isal_zlib.Z_SYNC_FLUSH)
     return _Part(packed, isal_zlib.crc32(chunk), len(chunk))

@@ -1,12 +1,14 @@
 """Lengths, HEAD, validators and ranges of what is answered."""
 
+import asyncio
 import gzip
 import re
 from email import message_from_bytes
 
 import pytest
 
-from tests.stores import FakeObject
+from gateway.core.ranges import Block
+from tests.stores import FakeObject, FakeStore
 from tests.web.conftest import Connect
 from tests.web.small_archive import CUT, FILE, GZIPPED, IMAGE, PLAIN, ROOT, files
 
@@ -72,6 +74,30 @@ async def test_head_of_a_new_file_reads_its_headers_alone(connect: Connect):
 
     assert (ok.status, refused.status) == (200, 500)
     assert objects["a.fits"].reads == 1
+
+
+@pytest.mark.parametrize("path", [PLAIN, GZIPPED])
+async def test_what_comes_together_is_planned_before_any_of_it_is_read(connect: Connect, path: str):
+    """The pixels of one cutout do not go through the caches between the plans of two others."""
+    steps: list[str] = []
+
+    class Store(FakeStore):
+        async def open(self, key: str) -> FakeObject:
+            steps.append("open")
+            return await super().open(key)
+
+    class Object(FakeObject):
+        def read_resident(self, block: Block, target: memoryview) -> bool:
+            steps.append("read")
+            return super().read_resident(block, target)
+
+    client = await connect(Store({"a.fits": Object(FILE, resident=True)}))
+    for _ in range(2):  # the first time the headers are read, and the connections opened
+        steps.clear()
+        answers = await asyncio.gather(*(client.get(path) for _ in range(3)))
+        assert [answer.status for answer in answers] == [200] * 3
+
+    assert steps == ["open"] * 3 + ["read"] * 3
 
 
 async def test_the_etag_tells_versions_apart(connect: Connect):

@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +56,17 @@ class Gateway:
 
 
 @contextmanager
-def run_gateway(*arguments: str | Path) -> Iterator[Gateway]:
-    """Start the command, wait until it listens, and end it."""
-    command = [sys.executable, "-m", "gateway", *map(str, arguments)]
+def run_gateway(*arguments: str | Path, under: Sequence[str] = ()) -> Iterator[Gateway]:
+    """Start the command, wait until it listens, and end it.
+
+    Parameters
+    ----------
+    *arguments : str or Path
+        Of the command.
+    under : sequence of str
+        A command that becomes the gateway's, in surroundings that it makes: ``prlimit …``.
+    """
+    command = [*under, sys.executable, "-m", "gateway", *map(str, arguments)]
     with (
         TemporaryFile("w+") as errors,
         subprocess.Popen(

@@ -11,11 +11,12 @@ from tests.faults.conftest import (
     IMAGE,
     LARGE,
     connect,
-    count_descriptors,
     eventually,
     impatient_gateway,
+    measure,
     read_all,
     request,
+    unharmed,
 )
 from tests.running import Gateway
 
@@ -36,12 +37,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays(gateway: Gateway) -> Iterator[None]:
-    """After each test the descriptors are those of before, and the service is well."""
-    before = count_descriptors(gateway)
+    """After each test nothing is held that was not held before, and the service is well."""
     workers = gateway.workers
-    yield
+    with unharmed(gateway):
+        yield
     assert gateway.get("/ibe/data/a.fits") == IMAGE
-    eventually(lambda: count_descriptors(gateway) <= before)
     assert gateway.workers == workers
 
 
@@ -75,14 +75,14 @@ def test_heads_that_never_end(gateway: Gateway):
 
 def test_clients_that_read_nothing(gateway: Gateway):
     """Who asks for much and takes nothing is given up; meanwhile others are served."""
-    before = count_descriptors(gateway)
+    before = measure(gateway).descriptors
     with ExitStack() as clients:
         for _ in range(30):
             client = clients.enter_context(connect(gateway, buffer_bytes=4096))
             client.sendall(request("/ibe/data/large"))
 
         assert gateway.get("/healthz") == b"ok\n"
-        eventually(lambda: count_descriptors(gateway) <= before)
+        eventually(lambda: measure(gateway).descriptors <= before)
 
 
 def test_clients_that_are_gone(gateway: Gateway):

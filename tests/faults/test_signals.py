@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from tests.faults.conftest import (
     connect,
     eventually,
     read_all,
+    refuses,
     request,
     write_config,
 )
@@ -90,15 +90,6 @@ def test_settings_that_cannot_be_used_change_nothing(archive: Path):
 
         assert not gzips(gateway)
         assert "gateway.toml, line 8" in gateway.read_log()
-
-
-def refuses(gateway: Gateway) -> bool:
-    """Tell whether nobody listens any more."""
-    try:
-        socket.create_connection(("127.0.0.1", gateway.port), timeout=1).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_sigterm_refuses_and_finishes(archive: Path):

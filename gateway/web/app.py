@@ -1,7 +1,6 @@
 """App: the routes, and what is opened and closed with them."""
 
 import sys
-from pathlib import Path
 
 from aiohttp import hdrs, web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as METRICS
@@ -14,7 +13,7 @@ from gateway.web.assets import assets_path, get_asset, load_assets
 from gateway.web.gauges import Gauges
 from gateway.web.handlers import Handlers
 from gateway.web.journal import Journal
-from gateway.web.metrics import Metrics
+from gateway.web.metrics import Metrics, Seat
 from gateway.web.middleware import Gate, Handler
 
 SERVICE = web.AppKey("service", Service)
@@ -23,20 +22,20 @@ GATE = web.AppKey("gate", Gate)
 _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break, which a name may have
 
 
-def build_app(settings: Settings, metrics_folder: Path | None = None) -> web.Application:
+def build_app(settings: Settings, seat: Seat | None = None) -> web.Application:
     """Make the application; its stores are made here, and closed with it.
 
     Parameters
     ----------
     settings : Settings
         What is served, and how.
-    metrics_folder : Path or None
-        Where processes that serve the same share what they count.
+    seat : Seat or None
+        Where the process keeps its counts, beside those of others that serve the same.
     """
     service = open_service(settings)
     admission = Admission(settings.limits)
     handlers = Handlers(service, settings, admission)
-    metrics = Metrics(service.archive.public_name, metrics_folder)
+    metrics = Metrics(service.archive.public_name, seat)
     metrics.expect(service.archive.collections)
     gauges = Gauges(metrics, service, admission)
     log = AccessLog(settings.server.log_format, sys.stderr)

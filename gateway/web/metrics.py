@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import (
@@ -20,6 +21,23 @@ from gateway.web.journal import Record
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a process keeps its counts, beside those of others that serve the same.
+
+    Who takes a seat counts on from where the one before left off: no count goes backwards, and
+    there are never more files than there were processes at one time.
+    """
+
+    folder: Path
+    number: int
+    """No two processes that live have the same."""
+
+    def leave(self) -> None:
+        """Drop what the process did at the moment of its end; what it had done stays counted."""
+        mark_process_dead(self.number, str(self.folder))  # type: ignore[no-untyped-call]
+
+
 class Metrics:
     """Counts the requests of a process.
 
@@ -27,17 +45,17 @@ class Metrics:
     ----------
     public_name : callable
         Gives what anybody may know of the path of a collection.
-    folder : Path or None
+    seat : Seat or None
         Where the processes share their counts; None if this is the only one.
     """
 
-    def __init__(self, public_name: Callable[[str], str], folder: Path | None = None) -> None:
+    def __init__(self, public_name: Callable[[str], str], seat: Seat | None = None) -> None:
         self._public_name = public_name
         self._own = self._all = CollectorRegistry()
-        if folder is not None:
-            _share(folder)
+        if seat is not None:
+            _share(seat)
             self._all = CollectorRegistry()
-            MultiProcessCollector(self._all, str(folder))  # type: ignore[no-untyped-call]
+            MultiProcessCollector(self._all, str(seat.folder))  # type: ignore[no-untyped-call]
         self._requests = self.counter("requests", "Requests answered.", "collection", "status")
         self._sent = self.counter("sent_bytes", "Bytes of bodies.")
         self._reads = self.counter("storage_reads", "Requests to storage.")
@@ -92,15 +110,12 @@ class Metrics:
         return generate_latest(self._all)
 
 
-def forget_process(pid: int, folder: Path) -> None:
-    """Drop what a process did at the moment of its end; what it had done stays counted."""
-    mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
-
-
-def _share(folder: Path) -> None:
+def _share(seat: Seat) -> None:
     """Keep the values of this process in maps of files, as prometheus-client does.
 
     It looks for the folder when it is imported, which is before there is one.
     """
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(seat.folder)
+    values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
+        lambda: seat.number  # not the process id, which makes files that nobody uses again
+    )

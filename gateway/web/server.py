@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from itertools import count
 from math import ceil
 from pathlib import Path
 from shutil import rmtree
@@ -24,7 +25,7 @@ from gunicorn.workers.base import Worker
 from gateway.config import ConfigurationError, Settings
 from gateway.core.errors import GatewayError
 from gateway.web.app import build_app
-from gateway.web.metrics import forget_process
+from gateway.web.metrics import Seat
 from gateway.web.worker import Runner
 
 _LOG = logging.getLogger("gateway")
@@ -88,6 +89,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
         self._settings = settings
         self._descriptor = descriptor
         self._metrics_folder = Path(mkdtemp(prefix="ibe-gateway-"))
+        self._seat: Seat | None = None
         super().__init__()
 
     def reload(self) -> None:
@@ -113,14 +115,21 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             "proc_name": "ibe-gateway",
             "loglevel": "warning",
             "accesslog": None,
+            "pre_fork": self._give_seat,
             "post_fork": _end_at_once,
-            "child_exit": self._forget_worker,
+            "child_exit": self._take_seat,
             "on_exit": self._remove_metrics,
         }.items():
             self.cfg.set(name, value)
 
-    def _forget_worker(self, _arbiter: Arbiter, worker: Worker) -> None:
-        forget_process(worker.pid, self._metrics_folder)
+    def _give_seat(self, arbiter: Arbiter, worker: Worker) -> None:
+        """Choose the place of a worker's counts, which it inherits from here."""
+        taken = {other.seat.number for other in arbiter.WORKERS.values()}
+        number = next(n for n in count() if n not in taken)
+        self._seat = worker.seat = Seat(self._metrics_folder, number)
+
+    def _take_seat(self, _arbiter: Arbiter, worker: Worker) -> None:
+        worker.seat.leave()
 
     def _remove_metrics(self, _arbiter: Arbiter) -> None:
         rmtree(self._metrics_folder, ignore_errors=True)
@@ -132,7 +141,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             gc.freeze()  # what is imported lives as long as the worker; no collection need see it
             limits = self._settings.limits
             return Runner(
-                build_app(self._settings, self._metrics_folder),
+                build_app(self._settings, self._seat),
                 access_log=None,
                 keepalive_timeout=limits.keepalive_timeout_s,
                 max_line_size=limits.max_url_bytes,

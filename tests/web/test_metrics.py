@@ -9,8 +9,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.web.metrics import AllSeats
 from tests.fits_files import TAN, image
 from tests.running import REPOSITORY, Gateway, run_gateway
 from tests.stores import FakeObject
@@ -107,6 +109,13 @@ async def test_the_dashboard_asks_for_what_there_is(connect: Connect):
     assert asked
     missing = [n for n in asked if not re.search(rf"^(# TYPE )?{n}\b", told, re.MULTILINE)]
     assert missing == []
+
+
+def test_a_worker_that_just_begins_hinders_no_scrape(tmp_path: Path):
+    """The file that another process is about to fill with counts is empty, and is passed over."""
+    (tmp_path / "counter_7.db").touch()
+
+    assert list(AllSeats(CollectorRegistry(), str(tmp_path)).collect()) == []
 
 
 def count_requests(gateway: Gateway, path: str) -> float:

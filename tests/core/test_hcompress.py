@@ -7,6 +7,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from gateway.core import fence
 from gateway.core.errors import CorruptFits
 from gateway.core.hcompress import decode_hcompress
 from tests.core.compressed import first_tile
@@ -68,6 +69,16 @@ def test_a_tile_that_is_cut_off_is_corrupt(shape):
     for kept in [*range(0, len(tile) - 1, 97), len(tile) - 2]:
         with pytest.raises(CorruptFits):
             decode_hcompress(tile[:kept], shape, smooth=False)
+
+
+def test_kernels_that_cannot_tell_what_was_read_give_the_same(monkeypatch):
+    """Where no fence is known to be intact, whole tiles come back, and others are corrupt."""
+    monkeypatch.setattr(fence, "_mincore", lambda: lambda *_: -1)
+    pixels = pixels_of((17, 33), -2000, 2000)
+    tile = first_tile(pixels, "HCOMPRESS_1")
+    np.testing.assert_array_equal(decode_hcompress(tile, (17, 33), smooth=False), pixels)
+    with pytest.raises(CorruptFits):
+        decode_hcompress(tile[:-2], (17, 33), smooth=False)
 
 
 def test_noise_is_corrupt_or_some_pixels():

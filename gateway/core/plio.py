@@ -3,9 +3,12 @@
 A line list is a header and 16-bit instructions: four bits of opcode, twelve of operand. They write
 runs of zeros and of a value, which they raise, lower or set. What they do not write is zero.
 
-The decoder is cfitsio's, as astropy compiles it: a tile of 100x100 of noise takes 0.05 ms, where
-whole arrays of numpy took 0.6. It believes the list, which is checked before.
+The decoder is cfitsio's, as astropy compiles it: a tile of 100x100 of noise takes 0.06 ms, where
+whole arrays of numpy took 0.6. It believes the list, which is checked before: 0.01 ms, unless a
+value is set, which ordinary lists do not do often.
 """
+
+from functools import cache
 
 import numpy as np
 from astropy.io.fits.hdu.compressed._compression import decompress_plio_1_c
@@ -14,7 +17,9 @@ from numpy.typing import NDArray
 from gateway.core.errors import CorruptFits
 
 _ZEROS, _SET, _RUN, _ZEROS_THEN_ONE, _RAISE_ONE, _LOWER_ONE = 0, 1, 4, 5, 6, 7
+_RUNS, _SINGLES = (_ZEROS, _RUN, _ZEROS_THEN_ONE), (_RAISE_ONE, _LOWER_ONE)
 _N_OPCODES = 8
+_WORD_BITS = 16
 _LEAST_WORDS = 5  # of the header
 _FIRST_VERSION_HEADER = 3  # of a format that gave its length in the third word
 _HEADER_WORDS = 7  # of the header that is written here
@@ -45,13 +50,13 @@ def decode_plio(data: bytes, n_pixels: int) -> Integers:
     of our own, a word more, and no list that counts too many pixels.
     """
     words = _find_instructions(data)
-    if _count_pixels(words) > n_pixels:
-        raise CorruptFits("A PLIO_1 tile has more pixels than its size.")
     n_words = _HEADER_WORDS + len(words)
     low, high = n_words & ((1 << _LENGTH_BITS) - 1), n_words >> _LENGTH_BITS
-    header = np.array([0, _HEADER_WORDS, -100, low, high, 0, 0], np.int16)
-    decoded = decompress_plio_1_c(header.tobytes() + words.tobytes() + bytes(2), n_pixels)
-    return np.frombuffer(decoded, np.int32)
+    line_list = np.zeros(n_words + 1, np.int16)
+    line_list[:_HEADER_WORDS] = 0, _HEADER_WORDS, -100, low, high, 0, 0
+    line_list[_HEADER_WORDS:n_words] = words
+    _check(line_list[_HEADER_WORDS:n_words], n_pixels)
+    return np.frombuffer(decompress_plio_1_c(line_list, n_pixels), np.int32)
 
 
 def _find_instructions(data: bytes) -> Words:
@@ -66,7 +71,26 @@ def _find_instructions(data: bytes) -> Words:
         first, stop = start[1], start[4] << _LENGTH_BITS | start[3]
     if not 0 <= first <= stop <= len(words):
         raise CorruptFits("A PLIO_1 tile ends before its last pixel.")
-    return words[first:stop].astype(np.int16)
+    return words[first:stop]
+
+
+def _check(words: Words, n_pixels: int) -> None:
+    """Make sure that instructions exist, and write no more pixels than a tile has."""
+    if _pixels_of_words().take(words.view(np.uint16)).sum() <= n_pixels:
+        return
+    if _count_pixels(words) > n_pixels:
+        raise CorruptFits("A PLIO_1 tile has more pixels than its size.")
+
+
+@cache
+def _pixels_of_words() -> NDArray[np.int64]:
+    """Say how many pixels each word writes, and too many of a word that needs a closer look."""
+    words = np.arange(1 << _WORD_BITS)
+    opcodes, operands = words >> 12, words & 0xFFF
+    pixels = np.where(np.isin(opcodes, _RUNS), operands, 0)
+    pixels[np.isin(opcodes, _SINGLES)] = 1
+    pixels[(opcodes == _SET) | (opcodes >= _N_OPCODES) | (words == _ZEROS_THEN_ONE << 12)] = 1 << 31
+    return pixels
 
 
 def _count_pixels(words: Words) -> int:
@@ -83,5 +107,4 @@ def _count_pixels(words: Words) -> int:
         raise CorruptFits("A PLIO_1 tile has a run of fewer pixels than none.")
     singles = np.bincount(opcodes, minlength=_N_OPCODES)
     runs = np.bincount(opcodes, operands, minlength=_N_OPCODES)
-    n_in_runs = runs[_ZEROS] + runs[_RUN] + runs[_ZEROS_THEN_ONE]
-    return int(n_in_runs) + int(singles[_RAISE_ONE] + singles[_LOWER_ONE])
+    return int(runs[list(_RUNS)].sum()) + int(singles[list(_SINGLES)].sum())

@@ -1,11 +1,11 @@
 """Bands: a section of a compressed image, a few rows of tiles at a time (FITS 4.0, 10.1). No I/O.
 
-One band at a time is in memory: read the rows of the table that `Band.rows` names, `locate_tiles`
-in the heap, read their bytes, `decode_band`. The pixels of all bands, one band after the other, are
-those of the section, as if the image had never been compressed.
+One band at a time is in memory. Its pixels are those of whole tiles, which `unpacking` makes. The
+pixels of all bands, one band after the other, are those of the section, as if the image had never
+been compressed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -13,23 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.codecs import Codec, decode
 from gateway.core.errors import UnsupportedFits
-from gateway.core.quantization import restore_floats
 from gateway.core.ranges import ByteRange
 from gateway.core.section import Section
-from gateway.core.tile_table import Stored, TileEntry
 from gateway.core.tiles import TiledImage
 
 DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 """By BITPIX, big-endian (FITS 4.0, 5)."""
 
-_CODECS = {Stored.GZIPPED: Codec("GZIP_1"), Stored.PLAIN: Codec("NOCOMPRESS")}
-
 # A small tile costs more than its pixels: a row of the table, a read, a call.
 _LEAST_TILE_BYTES = 1024
-# The longest that compressed tiles are: no codec needs more for a pixel, or for a header.
-_MAX_PIXEL_BYTES, _MAX_OVERHEAD_BYTES = 9, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +36,33 @@ class Band:
     """The pixels along each axis."""
 
     @property
+    def row_numbers(self) -> NDArray[np.int64]:
+        """Number the rows of the table that speak of the tiles, from 0, the first axis fastest."""
+        numbers = np.zeros(1, np.int64)
+        stride = 1
+        for along, n_tiles in zip(self.tiles, self.image.n_tiles, strict=True):
+            numbers = np.add.outer(np.arange(along.start, along.stop) * stride, numbers).reshape(-1)
+            stride *= n_tiles
+        return numbers
+
+    @property
     def rows(self) -> list[ByteRange]:
-        """Where the rows of the table lie in the file that speak of the tiles, in order."""
-        ranges: list[ByteRange] = []
-        for others in _each(self.tiles[1:]):
-            first = self.image.row_of((self.tiles[0].start, *others))
-            run = self.image.table.rows(first, first + len(self.tiles[0]))
-            if ranges and ranges[-1].stop == run.start:
-                run = ByteRange(ranges.pop().start, run.stop)
-            ranges.append(run)
-        return ranges
+        """Where these rows lie in the file, in order."""
+        numbers = self.row_numbers
+        starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 1).tolist()
+        return [
+            self.image.table.rows(int(numbers[first]), int(numbers[stop - 1]) + 1)
+            for first, stop in zip(starts, [*starts[1:], len(numbers)], strict=True)
+        ]
 
     @property
     def size(self) -> int:
         """Number of bytes of the pixels."""
         return prod(len(along) for along in self.pixels) * self.image.pixel_bytes
 
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A tile: its place in the image and in the file."""
-
-    row: int
-    """Of the table, counted from 0."""
-    pixels: tuple[range, ...]
-    """The pixels that it holds, along each axis in FITS order."""
-    entry: TileEntry
-
-    @property
-    def data(self) -> ByteRange:
-        """Where its compressed bytes lie in the file."""
-        return self.entry.data
+    def new_pixels(self) -> NDArray[Any]:
+        """Make the array of its pixels, the slowest axis first, big-endian; they are not set."""
+        return np.empty([len(along) for along in reversed(self.pixels)], DTYPES[self.image.bitpix])
 
 
 def plan_bands(
@@ -147,91 +136,6 @@ def _iterate_bands(
                 for along, t, want in zip(box, image.tile_shape, wanted, strict=True)
             )
             yield Band(image, box, pixels)
-
-
-def locate_tiles(band: Band, rows: bytes) -> list[Tile]:
-    """Find the tiles of a band in the file.
-
-    Parameters
-    ----------
-    band : Band
-        What is wanted.
-    rows : bytes
-        The rows of the table that `Band.rows` names, one after the other.
-
-    Raises
-    ------
-    CorruptFits
-        A row points to no tile, or to bytes that cannot be one.
-    """
-    image, row_bytes = band.image, band.image.table.row_bytes
-    tiles = []
-    for place, index in enumerate(_each(band.tiles)):
-        pixels = tuple(
-            range(i * t, min((i + 1) * t, n))
-            for i, t, n in zip(index, image.tile_shape, image.shape, strict=True)
-        )
-        max_bytes = prod(map(len, pixels)) * _MAX_PIXEL_BYTES + _MAX_OVERHEAD_BYTES
-        row = rows[place * row_bytes : (place + 1) * row_bytes]
-        entry = image.table.read_entry(row, max_bytes)
-        tiles.append(Tile(image.row_of(index), pixels, entry))
-    return tiles
-
-
-def decode_band(band: Band, tiles: Sequence[Tile], data: Sequence[bytes]) -> bytes:
-    """Decode the pixels of a band.
-
-    Parameters
-    ----------
-    band : Band
-        What is wanted.
-    tiles : sequence of Tile
-        As `locate_tiles` gave them.
-    data : sequence of bytes
-        The compressed bytes of each.
-
-    Returns
-    -------
-    bytes
-        The pixels in FITS order, big-endian, of the image's BITPIX.
-
-    Raises
-    ------
-    CorruptFits
-        The bytes of a tile cannot be decoded.
-    """
-    pixels = np.empty(_array_shape(band.pixels), DTYPES[band.image.bitpix])
-    for tile, compressed in zip(tiles, data, strict=True):
-        target, source = [], []
-        for want, have in zip(reversed(band.pixels), reversed(tile.pixels), strict=True):
-            both = _overlap(want, have)
-            target.append(slice(both.start - want.start, both.stop - want.start))
-            source.append(slice(both.start - have.start, both.stop - have.start))
-        decoded = _decode_tile(band.image, tile, compressed)
-        with np.errstate(over="ignore"):  # a float64 that is infinite as a float32
-            pixels[tuple(target)] = decoded[tuple(source)]
-    return pixels.tobytes()
-
-
-def _decode_tile(image: TiledImage, tile: Tile, data: bytes) -> NDArray[Any]:
-    shape, entry = _array_shape(tile.pixels), tile.entry
-    codec = _CODECS.get(entry.stored, image.codec)
-    if image.bitpix > 0:
-        values = decode(codec, data, shape, "i")
-        if values.itemsize > image.pixel_bytes:
-            # Lossy HCOMPRESS_1 goes beyond the ends of the range, and must not wrap around there.
-            ends = np.iinfo(DTYPES[image.bitpix])
-            values = np.clip(values, ends.min, ends.max)
-        return values
-    quantization = entry.quantization if entry.stored is Stored.COMPRESSED else None
-    if quantization is None or image.dither == "NONE":
-        return decode(codec, data, shape, "f")
-    values = decode(codec, data, shape, "i")
-    return restore_floats(values, quantization, image.dither, tile.row + image.dither_seed)
-
-
-def _array_shape(pixels: tuple[range, ...]) -> tuple[int, ...]:
-    return tuple(len(along) for along in reversed(pixels))
 
 
 def _overlap(one: range, other: range) -> range:

@@ -24,7 +24,7 @@ class FencedBytes:
         they are read.
     """
 
-    def __init__(self, data: bytes, n_behind: int) -> None:
+    def __init__(self, data: bytes | memoryview, n_behind: int) -> None:
         stop = -(-len(data) // PAGESIZE) * PAGESIZE
         memory = mmap(-1, stop + n_behind, MAP_PRIVATE | MAP_ANONYMOUS)
         memory[stop - len(data) : stop] = data

@@ -24,7 +24,9 @@ _MAX_PLANES = 62  # keeps every magnitude in 63 bits
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def decode_hcompress(data: bytes, shape: tuple[int, int], *, smooth: bool) -> NDArray[np.int32]:
+def decode_hcompress(
+    data: bytes | memoryview, shape: tuple[int, int], *, smooth: bool
+) -> NDArray[np.int32]:
     """Decode a tile.
 
     Parameters

@@ -29,7 +29,7 @@ Integers = NDArray[np.int32]
 Words = NDArray[np.int16]
 
 
-def decode_plio(data: bytes, n_pixels: int) -> Integers:
+def decode_plio(data: bytes | memoryview, n_pixels: int) -> Integers:
     """Decode a tile.
 
     Parameters
@@ -59,7 +59,7 @@ def decode_plio(data: bytes, n_pixels: int) -> Integers:
     return np.frombuffer(decompress_plio_1_c(line_list, n_pixels), np.int32)
 
 
-def _find_instructions(data: bytes) -> Words:
+def _find_instructions(data: bytes | memoryview) -> Words:
     """Find the words that follow the header."""
     words = np.frombuffer(data[: len(data) // 2 * 2], ">i2")
     if len(words) < _LEAST_WORDS:

@@ -1,7 +1,12 @@
 """Byte ranges, and strided blocks of bytes. No I/O."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +87,36 @@ def split_block(block: Block, max_bytes: int) -> Iterator[Block]:
             yield Block.run(offset, min(offset + max_bytes, stop))
 
 
-def join_ranges(ranges: Iterable[ByteRange]) -> list[ByteRange]:
+def join_ranges(starts: Integers, sizes: Integers) -> tuple[list[ByteRange], Integers]:
     """Join ranges that touch or overlap.
+
+    Parameters
+    ----------
+    starts, sizes : ndarray of int
+        Offset and number of bytes of each range; at least one.
+
+    Returns
+    -------
+    joined : list of ByteRange
+        In order.
+    offsets : ndarray of int
+        Where each range begins in the bytes of all that are joined, one behind the other.
 
     Examples
     --------
-    >>> join_ranges([ByteRange(5, 9), ByteRange(0, 3), ByteRange(3, 4), ByteRange(6, 7)])
+    >>> joined, offsets = join_ranges(np.array([5, 0, 3, 6]), np.array([4, 3, 1, 1]))
+    >>> joined
     [ByteRange(start=0, stop=4), ByteRange(start=5, stop=9)]
+    >>> offsets.tolist()
+    [4, 0, 3, 5]
     """
-    joined: list[ByteRange] = []
-    for each in sorted(ranges, key=lambda wanted: wanted.start):
-        if joined and each.start <= joined[-1].stop:
-            joined[-1] = ByteRange(joined[-1].start, max(joined[-1].stop, each.stop))
-        else:
-            joined.append(each)
-    return joined
+    order = np.argsort(starts, kind="stable")
+    ordered = starts[order]
+    reached = np.maximum.accumulate(ordered + sizes[order])
+    is_first = np.append(True, ordered[1:] > reached[:-1])
+    firsts, stops = ordered[is_first], reached[np.append(is_first[1:], True)]
+    lengths = stops - firsts
+    shifts = np.cumsum(lengths) - lengths - firsts
+    offsets = starts + shifts[np.searchsorted(firsts, starts, "right") - 1]
+    joined = [ByteRange(*run) for run in zip(firsts.tolist(), stops.tolist(), strict=True)]
+    return joined, offsets

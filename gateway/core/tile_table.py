@@ -4,15 +4,17 @@ FITS 4.0, 10.1.3 says which columns there are, 7.3 how the rows and the heap lie
 """
 
 import re
-import struct
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.core.errors import CorruptFits, UnsupportedFits
 from gateway.core.layout import Hdu
 from gateway.core.quantization import Quantization
-from gateway.core.ranges import ByteRange
+from gateway.core.ranges import ByteRange, Integers
 
 _TABLE_AXES = 2
 _MAX_FIELDS = 999
@@ -20,17 +22,12 @@ _TFORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 _BYTES = {
     "L": 1, "B": 1, "A": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16
 }  # fmt: skip
-_STRUCTS = {
-    "B": ">B",
-    "I": ">h",
-    "J": ">i",
-    "K": ">q",
-    "E": ">f",
-    "D": ">d",
-    "P": ">ii",
-    "Q": ">qq",
-}
-_INTEGERS, _FLOATS, _POINTERS = (">B", ">h", ">i", ">q"), (">f", ">d"), (">ii", ">qq")
+_DTYPES = {"B": ">u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+_POINTERS = {"P": ((0, ">i4"), (4, ">i4")), "Q": ((0, ">i8"), (8, ">i8"))}  # length and offset
+_INTEGERS, _FLOATS = (">u1", ">i2", ">i4", ">i8"), (">f4", ">f8")
+
+Rows = NDArray[np.uint8]
+"""Of the table: shape (number of rows, bytes of a row)."""
 
 
 class Stored(Enum):
@@ -48,25 +45,38 @@ class Column:
 
     offset: int
     """From the start of the row, in bytes."""
-    layout: str
-    """What `struct` calls it; a pair of length and offset for a tile's bytes in the heap."""
-    element_bytes: int
-    """What the length of such a pair counts."""
+    dtype: str
+    """What numpy calls the value."""
 
-    def read(self, row: bytes) -> tuple[Any, ...]:
-        """Read the value, or the pair."""
-        return struct.unpack_from(self.layout, row, self.offset)
+    def read(self, rows: Rows) -> NDArray[Any]:
+        """Read the value of each of some rows."""
+        return np.ndarray(len(rows), self.dtype, rows.data, self.offset, rows.strides[0])
 
 
 @dataclass(frozen=True, slots=True)
-class TileEntry:
-    """What a row says of its tile."""
+class Pointer:
+    """Where a pair of values lies in a row: length and offset of a tile's bytes in the heap."""
 
-    stored: Stored
-    data: ByteRange
-    """The compressed bytes in the file."""
-    quantization: Quantization | None
-    """None where the pixels are stored as they are."""
+    length: Column
+    offset: Column
+    element_bytes: int
+    """What the length counts."""
+
+
+_Columns = dict[str, Column | Pointer]
+
+
+@dataclass(frozen=True, slots=True)
+class TileEntries:
+    """What some rows of the table say of their tiles, in order."""
+
+    stored: list[Stored]
+    starts: Integers
+    """Where the compressed bytes of each lie in the file."""
+    sizes: Integers
+    """Number of those bytes."""
+    quantizations: list[Quantization | None]
+    """None for tiles whose pixels are stored as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,7 @@ class TileTable:
     row_bytes: int
     n_rows: int
     heap: ByteRange
-    tiles: dict[Stored, Column]
+    tiles: dict[Stored, Pointer]
     scale: Column | float | None
     """None where the pixels are stored as they are."""
     zero: Column | float
@@ -88,39 +98,61 @@ class TileTable:
         """Say where rows lie in the file."""
         return ByteRange(self.start + first * self.row_bytes, self.start + stop * self.row_bytes)
 
-    def read_entry(self, row: bytes, max_bytes: int) -> TileEntry:
-        """Read a row.
+    def read_entries(self, data: bytes | memoryview, max_bytes: int) -> TileEntries:
+        """Read rows.
 
         Parameters
         ----------
-        row : bytes
-            Its bytes.
+        data : bytes
+            One row behind the other.
         max_bytes : int
             The longest tile that is believed.
 
         Raises
         ------
         CorruptFits
-            The tile has no bytes, too many, or lies outside the heap.
+            A tile has no bytes, too many, or lies outside the heap.
         """
-        for stored, column in self.tiles.items():
-            length, offset = column.read(row)
-            if length == 0:
-                continue
-            start = self.heap.start + offset
-            data = ByteRange(start, start + length * column.element_bytes)
-            if length < 0 or offset < 0 or data.stop > self.heap.stop or data.size > max_bytes:
+        rows: Rows = np.frombuffer(data, np.uint8).reshape(-1, self.row_bytes)
+        starts, sizes = np.zeros((2, len(rows)), np.int64)
+        stored = np.empty(len(rows), object)
+        missing = np.ones(len(rows), bool)
+        for kind, pointer in self.tiles.items():
+            lengths = pointer.length.read(rows).astype(np.int64)
+            offsets = pointer.offset.read(rows).astype(np.int64)
+            found = missing & (lengths != 0)
+            wrong = (lengths < 0) | (lengths > max_bytes) | (offsets < 0)
+            lengths *= pointer.element_bytes
+            wrong |= (lengths > max_bytes) | (offsets > self.heap.size - lengths)
+            if (found & wrong).any():
                 raise CorruptFits("A tile lies outside the heap, or is too long for its pixels.")
-            return TileEntry(stored, data, self._read_quantization(row))
-        raise CorruptFits("A tile of the compressed image is missing: its row points to no bytes.")
+            np.copyto(starts, offsets, where=found)
+            np.copyto(sizes, lengths, where=found)
+            stored[found] = kind
+            missing &= ~found
+            if not missing.any():
+                break
+        else:
+            raise CorruptFits(
+                "A tile of the compressed image is missing: its row points to no bytes."
+            )
+        starts += self.heap.start
+        quantizations = self._read_quantizations(rows, stored)
+        return TileEntries(stored.tolist(), starts, sizes, quantizations)
 
-    def _read_quantization(self, row: bytes) -> Quantization | None:
-        def value(source: Column | float | None) -> Any:
-            return source.read(row)[0] if isinstance(source, Column) else source
+    def _read_quantizations(self, rows: Rows, stored: NDArray[Any]) -> list[Quantization | None]:
+        def values(source: Column | float | None) -> list[Any]:
+            if isinstance(source, Column):
+                return list(source.read(rows).tolist())
+            return [source] * len(rows)
 
         if self.scale is None:
-            return None
-        return Quantization(value(self.scale), value(self.zero), value(self.blank))
+            return [None] * len(rows)
+        parameters = zip(values(self.scale), values(self.zero), values(self.blank), strict=True)
+        return [
+            Quantization(*each) if kind is Stored.COMPRESSED else None
+            for kind, each in zip(stored, parameters, strict=True)
+        ]
 
 
 def parse_tile_table(hdu: Hdu) -> TileTable:
@@ -140,7 +172,7 @@ def parse_tile_table(hdu: Hdu) -> TileTable:
     if "NULL_PIXEL_MASK" in columns:
         raise UnsupportedFits("Compressed images with a mask of null pixels are not supported.")
     tiles = {
-        stored: _checked(stored.value, columns[stored.value], _POINTERS)
+        stored: _pointer(stored.value, columns[stored.value])
         for stored in Stored
         if stored.value in columns
     }
@@ -161,42 +193,51 @@ def parse_tile_table(hdu: Hdu) -> TileTable:
     )
 
 
-def _parse_columns(hdu: Hdu, row_bytes: int) -> dict[str, Column]:
+def _parse_columns(hdu: Hdu, row_bytes: int) -> _Columns:
     """Read names and places of the columns (FITS 4.0, 7.3.1)."""
-    columns: dict[str, Column] = {}
+    columns: _Columns = {}
     offset = 0
     for n in range(1, min(hdu.header.get_int("TFIELDS", 0), _MAX_FIELDS) + 1):
         match = _TFORM.match(hdu.header.get_str(f"TFORM{n}").strip())
         if match is None:
             raise CorruptFits(f"The table of a compressed image has no valid TFORM{n}.")
-        repeat, code, element = int(match[1] or 1), match[2], match[3]
+        width, code, element = int(match[1] or 1), match[2], match[3]
         name = hdu.header.get_str(f"TTYPE{n}").strip().upper()
-        if repeat == 1 and code in _STRUCTS:
-            columns[name] = Column(offset, _STRUCTS[code], _BYTES.get(element, 1))
-        offset += -(-repeat // 8) if code == "X" else repeat * _BYTES[code]
+        if width == 1 and code in _DTYPES:
+            columns[name] = Column(offset, _DTYPES[code])
+        elif width == 1 and code in _POINTERS:
+            length, start = (Column(offset + half, dtype) for half, dtype in _POINTERS[code])
+            columns[name] = Pointer(length, start, _BYTES.get(element, 1))
+        offset += -(-width // 8) if code == "X" else width * _BYTES[code]
     if offset > row_bytes:
         raise CorruptFits("The columns of a compressed image are wider than its rows.")
     return columns
 
 
-def _find_float(hdu: Hdu, columns: dict[str, Column], name: str) -> Column | float | None:
+def _find_float(hdu: Hdu, columns: _Columns, name: str) -> Column | float | None:
     """Find a parameter of the tiles: a column, or a keyword where all tiles have the same."""
     if name in columns:
-        return _checked(name, columns[name], _FLOATS)
+        return _value(name, columns[name], _FLOATS)
     value = hdu.header.get(name)
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _find_blank(hdu: Hdu, columns: dict[str, Column]) -> Column | int | None:
+def _find_blank(hdu: Hdu, columns: _Columns) -> Column | int | None:
     if "ZBLANK" in columns:
-        return _checked("ZBLANK", columns["ZBLANK"], _INTEGERS)
+        return _value("ZBLANK", columns["ZBLANK"], _INTEGERS)
     value = hdu.header.get("ZBLANK")
     if value is None:
         value = hdu.header.get("BLANK")
     return value if isinstance(value, int) else None
 
 
-def _checked(name: str, column: Column, layouts: tuple[str, ...]) -> Column:
-    if column.layout not in layouts:
+def _value(name: str, column: Column | Pointer, dtypes: tuple[str, ...]) -> Column:
+    if not isinstance(column, Column) or column.dtype not in dtypes:
+        raise CorruptFits(f"The column {name} of a compressed image has no valid TFORM.")
+    return column
+
+
+def _pointer(name: str, column: Column | Pointer) -> Pointer:
+    if not isinstance(column, Pointer):
         raise CorruptFits(f"The column {name} of a compressed image has no valid TFORM.")
     return column

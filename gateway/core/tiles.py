@@ -42,13 +42,6 @@ class TiledImage:
         """Bytes of one pixel."""
         return abs(self.bitpix) // 8
 
-    def row_of(self, tile: tuple[int, ...]) -> int:
-        """Give the row of the table that speaks of a tile; all are counted from 0."""
-        row = 0
-        for index, n in zip(reversed(tile), reversed(self.n_tiles), strict=True):
-            row = row * n + index
-        return row
-
 
 def is_tiled(hdu: Hdu) -> bool:
     """Tell whether an HDU is a compressed image."""

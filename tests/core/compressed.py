@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 from astropy.io import fits
 
-from gateway.core.bands import decode_band, locate_tiles, plan_bands
+from gateway.core.bands import Band, plan_bands
 from gateway.core.header import Header
 from gateway.core.layout import Hdu, LayoutScanner
 from gateway.core.section import Section
 from gateway.core.tiles import parse_tiled_image
+from gateway.core.unpacking import Tiles, locate_tiles, unpack
 
 
 def compress(pixels: np.ndarray, **options) -> bytes:
@@ -38,14 +39,25 @@ def cut(
 ) -> bytes:
     """Cut a section of a compressed image: big-endian pixels in FITS order."""
     image = parse_tiled_image(hdu)
-    parts = []
-    for band in plan_bands(image, section, band_bytes=band_bytes, max_band_bytes=max_band_bytes):
-        rows = b"".join(file[run.start : run.stop] for run in band.rows)
-        tiles = locate_tiles(band, rows)
-        data = [file[tile.data.start : tile.data.stop] for tile in tiles]
-        parts.append(decode_band(band, tiles, data))
-        assert len(parts[-1]) == band.size
-    return b"".join(parts)
+    bands = plan_bands(image, section, band_bytes=band_bytes, max_band_bytes=max_band_bytes)
+    return b"".join(unpack_band(file, band) for band in bands)
+
+
+def unpack_band(file: bytes, band: Band) -> bytes:
+    """Decode the pixels of a band, the last tile first."""
+    tiles = locate_tiles(band, b"".join(file[run.start : run.stop] for run in band.rows))
+    packed = packed_tiles(file, tiles)
+    pixels = band.new_pixels()
+    for number in reversed(range(len(packed))):
+        unpack(tiles, packed, range(number, number + 1), pixels)
+    assert pixels.nbytes == band.size
+    return pixels.tobytes()
+
+
+def packed_tiles(file: bytes, tiles: Tiles) -> list[bytes]:
+    """Give the compressed bytes of each tile."""
+    places = zip(tiles.entries.starts.tolist(), tiles.entries.sizes.tolist(), strict=True)
+    return [file[start : start + size] for start, size in places]
 
 
 def first_tile(pixels: np.ndarray, compression: str, **options) -> bytes:
@@ -55,8 +67,8 @@ def first_tile(pixels: np.ndarray, compression: str, **options) -> bytes:
     nx, ny = image.shape[:2]
     (band,) = plan_bands(image, Section(0, nx, 0, ny), band_bytes=2**24, max_band_bytes=2**24)
     (run,) = band.rows
-    (tile,) = locate_tiles(band, file[run.start : run.stop])
-    return file[tile.data.start : tile.data.stop]
+    (packed,) = packed_tiles(file, locate_tiles(band, file[run.start : run.stop]))
+    return packed
 
 
 def edited(hdu: Hdu, **values: object) -> Hdu:

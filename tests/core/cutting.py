@@ -6,7 +6,7 @@ import warnings
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from gateway.core.bands import decode_band, locate_tiles, plan_bands
+from gateway.core.bands import plan_bands
 from gateway.core.box import BoxRule
 from gateway.core.coordinates import Coordinates
 from gateway.core.errors import CorruptFits, NoUsableWcs
@@ -18,6 +18,7 @@ from gateway.core.ranges import Block
 from gateway.core.section import Section
 from gateway.core.tiles import TiledImage
 from gateway.core.wcs import ImageWcs, LookupTable
+from tests.core.compressed import unpack_band
 
 
 def scan(file: bytes, **limits: int) -> FitsLayout:
@@ -80,19 +81,14 @@ def read(file: bytes, planned: CutoutPlan, start: int, stop: int) -> bytes:
                     rows = read_rows(file, block)
                     found.append(rows[skip : skip + take])
             case Unpacked(tiles, section):
-                found.append(unpack(file, tiles, section)[first:last])
+                found.append(unpack_section(file, tiles, section)[first:last])
     return b"".join(found)
 
 
-def unpack(file: bytes, tiles: TiledImage, section: Section) -> bytes:
+def unpack_section(file: bytes, tiles: TiledImage, section: Section) -> bytes:
     """Decode a section of a compressed image."""
-    found = []
-    for band in plan_bands(tiles, section, band_bytes=2**20, max_band_bytes=2**24):
-        rows = b"".join(file[run.start : run.stop] for run in band.rows)
-        located = locate_tiles(band, rows)
-        packed = [file[tile.data.start : tile.data.stop] for tile in located]
-        found.append(decode_band(band, located, packed))
-    return b"".join(found)
+    bands = plan_bands(tiles, section, band_bytes=2**20, max_band_bytes=2**24)
+    return b"".join(unpack_band(file, band) for band in bands)
 
 
 def cut(file: bytes, query: str, rule: BoxRule = BoxRule.EXACT) -> bytes:

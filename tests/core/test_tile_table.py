@@ -11,7 +11,7 @@ from astropy.io import fits
 from gateway.core.errors import CorruptFits, UnsupportedFits
 from gateway.core.quantization import Quantization
 from gateway.core.ranges import ByteRange
-from gateway.core.tile_table import Stored, parse_tile_table
+from gateway.core.tile_table import Column, Pointer, Stored, parse_tile_table
 from tests.core.compressed import compress, edited, read_hdus
 
 FLOATS = compress(
@@ -22,19 +22,24 @@ FLOATS = compress(
 HDU = read_hdus(FLOATS)[1]
 
 
+def packed(file, entries, number):
+    """Give the compressed bytes of a tile."""
+    start = int(entries.starts[number])
+    return file[start : start + int(entries.sizes[number])]
+
+
 def test_rows_are_read_as_astropy_reads_them():
     """The bytes and the scaling of each tile are those that astropy finds in the table."""
     table = parse_tile_table(HDU)
+    where = table.rows(0, table.n_rows)
+    entries = table.read_entries(FLOATS[where.start : where.stop], 10**6)
+    assert entries.stored == [Stored.COMPRESSED] * table.n_rows == [Stored.COMPRESSED] * 4
     with fits.open(io.BytesIO(FLOATS), disable_image_compression=True) as hdus:
         rows = hdus[1].data
         for n in range(table.n_rows):
-            where = table.rows(n, n + 1)
-            entry = table.read_entry(FLOATS[where.start : where.stop], 10**6)
-            data = FLOATS[entry.data.start : entry.data.stop]
-            assert data == rows["COMPRESSED_DATA"][n].tobytes()
+            assert packed(FLOATS, entries, n) == rows["COMPRESSED_DATA"][n].tobytes()
             scale, zero = rows["ZSCALE"][n], rows["ZZERO"][n]
-            assert entry.quantization == Quantization(scale, zero, table.blank)
-            assert entry.stored is Stored.COMPRESSED
+            assert entries.quantizations[n] == Quantization(scale, zero, table.blank)
 
 
 def test_all_widths_of_columns_are_known():
@@ -54,9 +59,9 @@ def test_all_widths_of_columns_are_known():
     file = buffer.getvalue()
     table = parse_tile_table(read_hdus(file)[1])
     where = table.rows(0, 1)
-    entry = table.read_entry(file[where.start : where.stop], 10**6)
-    assert entry.quantization == Quantization(0.25, 0.0, -77)
-    assert file[entry.data.start : entry.data.stop] == np.arange(5, dtype=">i2").tobytes()
+    entries = table.read_entries(file[where.start : where.stop], 10**6)
+    assert entries.quantizations == [Quantization(0.25, 0.0, -77)]
+    assert packed(file, entries, 0) == np.arange(5, dtype=">i2").tobytes()
 
 
 def test_a_gap_before_the_heap_is_jumped_over():
@@ -64,14 +69,27 @@ def test_a_gap_before_the_heap_is_jumped_over():
     shifted = parse_tile_table(edited(HDU, THEAP=4 * 32 + 10))
     assert shifted.heap == ByteRange(HDU.data_range.start + 138, HDU.data_range.stop)
     row = struct.pack(">4i2d", 5, 3, 0, 0, 1, 0)
-    assert shifted.read_entry(row, 100).data.start == HDU.data_range.start + 141
+    assert shifted.read_entries(row, 100).starts.tolist() == [HDU.data_range.start + 141]
 
 
 def test_a_row_says_which_column_holds_its_tile():
-    """The columns are asked in order until one is not empty."""
+    """The columns are asked in order until one is not empty; what others say does not matter."""
     table = parse_tile_table(HDU)
-    entry = table.read_entry(struct.pack(">4i2d", 0, 0, 7, 2, 1, 0), 100)
-    assert (entry.stored, entry.data.size) == (Stored.GZIPPED, 7)
+    rows = [(0, 0, 7, 2), (3, 1, 0, 0), (4, 2, -9, -9)]
+    entries = table.read_entries(b"".join(struct.pack(">4i2d", *row, 1, 0) for row in rows), 100)
+    assert entries.stored == [Stored.GZIPPED, Stored.COMPRESSED, Stored.COMPRESSED]
+    assert entries.sizes.tolist() == [7, 3, 4]
+    assert (entries.starts - table.heap.start).tolist() == [2, 1, 2]
+    assert [each is None for each in entries.quantizations] == [True, False, False]
+
+
+@pytest.mark.parametrize("length", [2**62, 2**63 - 1, -(2**63), 1])
+def test_absurd_numbers_do_not_become_ordinary_ones(length):
+    """A pointer of 64 bits whose product or sum would overflow is corrupt."""
+    pointer = Pointer(Column(0, ">i8"), Column(8, ">i8"), 8)
+    table = replace(parse_tile_table(HDU), row_bytes=16, tiles={Stored.COMPRESSED: pointer})
+    with pytest.raises(CorruptFits, match="outside the heap"):
+        table.read_entries(struct.pack(">2q", length, 2**63 - 4), 100)
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,6 @@ def test_the_header_is_read():
     assert image.table.n_rows == prod(image.n_tiles)
 
 
-def test_rows_count_tiles_along_the_first_axis_first():
-    """FITS 4.0, 10.1: the rows of the table follow the tiles in FITS order."""
-    image = parse_tiled_image(HDU)
-    assert [image.row_of((x, y)) for y in range(4) for x in range(4)] == list(range(16))
-
-
 @pytest.mark.parametrize(
     ("cards", "codec"),
     [

@@ -1,0 +1,126 @@
+"""Unpacking: from the tiles of a band to its pixels (FITS 4.0, 10.1). No I/O.
+
+Read the rows of the table that `Band.rows` names, `locate_tiles`, read their bytes, `unpack` them,
+some by one thread and some by another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.bands import DTYPES, Band
+from gateway.core.codecs import Codec, Packed, decode
+from gateway.core.quantization import restore_floats
+from gateway.core.ranges import Integers
+from gateway.core.tile_table import Stored, TileEntries
+
+_CODECS = {Stored.GZIPPED: Codec("GZIP_1"), Stored.PLAIN: Codec("NOCOMPRESS")}
+
+# The longest that compressed tiles are: no codec needs more for a pixel, or for a header.
+_MAX_PIXEL_BYTES, _MAX_OVERHEAD_BYTES = 9, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """The tiles of a band, the first axis fastest."""
+
+    band: Band
+    numbers: Integers
+    """Of their rows in the table, counted from 0."""
+    entries: TileEntries
+    """What these rows say."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def locate_tiles(band: Band, rows: Packed) -> Tiles:
+    """Find the tiles of a band in the file.
+
+    Parameters
+    ----------
+    band : Band
+        What is wanted.
+    rows : bytes
+        The rows of the table that `Band.rows` names, one after the other.
+
+    Raises
+    ------
+    CorruptFits
+        A row points to no tile, or to bytes that cannot be one.
+    """
+    image = band.image
+    max_bytes = prod(image.tile_shape) * _MAX_PIXEL_BYTES + _MAX_OVERHEAD_BYTES
+    return Tiles(band, band.row_numbers, image.table.read_entries(rows, max_bytes))
+
+
+def unpack(tiles: Tiles, packed: Sequence[Packed], part: range, pixels: NDArray[Any]) -> None:
+    """Decode some tiles of a band.
+
+    Parameters
+    ----------
+    tiles : Tiles
+        As `locate_tiles` gave them.
+    packed : sequence of bytes
+        The compressed bytes of each.
+    part : range
+        Which of them are decoded.
+    pixels : ndarray
+        Those of the band, as `Band.new_pixels` makes them. They are set where the tiles lie.
+
+    Raises
+    ------
+    CorruptFits
+        The bytes of a tile cannot be decoded.
+    """
+    image = tiles.band.image
+    along = zip(tiles.band.tiles, tiles.band.pixels, image.tile_shape, image.shape, strict=True)
+    axes = [_place_tiles(*axis) for axis in along]
+    places = islice(product(*reversed(axes)), part.start, part.stop)
+    with np.errstate(over="ignore"):  # a float64 that is infinite as a float32
+        for number, place in zip(part, places, strict=True):
+            target, source, shape = zip(*place, strict=True)
+            pixels[target] = _decode_tile(tiles, number, packed[number], shape)[source]
+
+
+def _place_tiles(
+    indices: range, wanted: range, tile_length: int, length: int
+) -> list[tuple[slice, slice, int]]:
+    """Say of the tiles along an axis which of the wanted pixels are which of theirs.
+
+    Returns
+    -------
+    list of (target, source, length)
+        A part of the wanted pixels, the same part of the tile's, and the number of the tile's.
+    """
+    places = []
+    for index in indices:
+        start, stop = index * tile_length, min((index + 1) * tile_length, length)
+        first, last = max(start, wanted.start), min(stop, wanted.stop)
+        target = slice(first - wanted.start, last - wanted.start)
+        places.append((target, slice(first - start, last - start), stop - start))
+    return places
+
+
+def _decode_tile(tiles: Tiles, number: int, packed: Packed, shape: tuple[int, ...]) -> NDArray[Any]:
+    image, entries = tiles.band.image, tiles.entries
+    stored = entries.stored[number]
+    codec = _CODECS.get(stored, image.codec)
+    if image.bitpix > 0:
+        values = decode(codec, packed, shape, "i")
+        if values.itemsize > image.pixel_bytes:
+            # Lossy HCOMPRESS_1 goes beyond the ends of the range, and must not wrap around there.
+            ends = np.iinfo(DTYPES[image.bitpix])
+            values = np.clip(values, ends.min, ends.max)
+        return values
+    quantization = entries.quantizations[number]
+    if quantization is None or image.dither == "NONE":
+        return decode(codec, packed, shape, "f")
+    values = decode(codec, packed, shape, "i")
+    seed = int(tiles.numbers[number]) + image.dither_seed
+    return restore_floats(values, quantization, image.dither, seed)

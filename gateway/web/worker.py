@@ -37,7 +37,8 @@ class Runner(web.AppRunner):
         """
         await super().setup()
         if self.server is not None:
-            self.server.request_handler = self.app[GATE].answer
+            # what the application makes of a message is a web.Request
+            self.server.request_handler = self.app[GATE].answer  # type: ignore[assignment]
 
     async def cleanup(self) -> None:
         """Take no more connections, answer what comes on those that are there, then end."""

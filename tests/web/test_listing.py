@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.folder_query import Column, FolderQuery
@@ -194,17 +194,19 @@ def test_order_of_numbers(numbers):
 
 
 @given(NAMES, st.booleans())
+@example(".fits.fz", False)  # noqa: FBT003
 def test_links_lead_to_their_entries(name, is_folder):
     """Whatever a name holds, its link asks for it and shows it, on the page and in JSON."""
     entry = folder(name) if is_folder else file(name)
     slash = "/" * is_folder
     page = show(entry)
     data = render_folder_json(FOLDER, whole(entry))
-    href, text = Links(page).found[-1]
+    links = Links(page).found
+    href, _ = links[-1]  # an image has its page before it
 
     assert json.loads(data)["entries"][0]["href"] == href
     assert follow(FOLDER, href) == FOLDER + name + slash
-    assert text == name + slash
+    assert name + slash in [text for _, text in links]
 
 
 @pytest.mark.parametrize(

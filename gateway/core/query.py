@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from gateway.core.errors import BadParameter
@@ -12,7 +13,9 @@ from gateway.core.units import SPELLINGS, Unit
 PICTURE_PARAMETERS = ("stretch", "cuts", "cmap", "width")
 """What only a picture has; it is another `format`."""
 
-_ACCEPTED = ("center", "size", "gzip", "hdu", "format")
+_REQUIRED = {"center": "size", "size": "center"}
+"""Each with the other one."""
+_ACCEPTED = frozenset({*_REQUIRED, "gzip", "hdu", "format"})
 _SHOWN = 60  # characters of a caller's text that a message repeats
 
 _NUMBER = r"[ \t]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t]*"
@@ -119,22 +122,12 @@ def parse_query(parameters: Mapping[str, str]) -> CutoutQuery:
     BadParameter
         A parameter is malformed, unknown or missing.
     """
-    for name in parameters:
-        if name in PICTURE_PARAMETERS:
-            raise BadParameter(name, "it is for pictures; add format=png, jpeg or webp.")
-        if name not in _ACCEPTED:
-            raise BadParameter(
-                shown(name),
-                "there is no such parameter; use center, size and, if wanted, gzip or hdu.",
-            )
+    if not parameters.keys() <= _ACCEPTED:
+        _refuse_unknown(parameters)
     if parameters.get("format", "fits") != "fits":
         raise BadParameter("format", "a cutout is fits.")
-    for name, other in (("center", "size"), ("size", "center")):
-        if name not in parameters:
-            given = f" when {other} is given" if other in parameters else ""
-            raise BadParameter(
-                name, f"it is required{given}, as in center=10.68,41.27&size=2arcmin."
-            )
+    if not _REQUIRED.keys() <= parameters.keys():
+        _refuse_incomplete(parameters)
     gzip, hdus = parameters.get("gzip"), parameters.get("hdu")
     return CutoutQuery(
         parse_center(parameters["center"]),
@@ -142,6 +135,21 @@ def parse_query(parameters: Mapping[str, str]) -> CutoutQuery:
         None if gzip is None else parse_flag("gzip", gzip),
         None if hdus is None else parse_hdus(hdus),
     )
+
+
+def _refuse_unknown(parameters: Mapping[str, str]) -> NoReturn:
+    name = next(name for name in parameters if name not in _ACCEPTED)
+    if name in PICTURE_PARAMETERS:
+        raise BadParameter(name, "it is for pictures; add format=png, jpeg or webp.")
+    raise BadParameter(
+        shown(name), "there is no such parameter; use center, size and, if wanted, gzip or hdu."
+    )
+
+
+def _refuse_incomplete(parameters: Mapping[str, str]) -> NoReturn:
+    name, other = next(pair for pair in _REQUIRED.items() if pair[0] not in parameters)
+    given = f" when {other} is given" if other in parameters else ""
+    raise BadParameter(name, f"it is required{given}, as in center=10.68,41.27&size=2arcmin.")
 
 
 def parse_center(text: str) -> PixelPosition | SkyPosition:

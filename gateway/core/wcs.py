@@ -190,10 +190,11 @@ class ImageWcs:
         pixel = self._undistort(focal) if self._distorted else focal
         # TNX, ZPX and TPV have no horizon, and a distortion folds over far from its image: the
         # antipode must not be served as the centre
-        lon_deg, lat_deg = self.to_sky(pixel)[0]
+        lon_deg, lat_deg = self.to_sky(pixel).tolist()[0]
         if not _distance_deg(lon_deg, lat_deg, ra_deg, dec_deg) < _ON_SPOT_DEG:
             raise NoUsableWcs("The centre cannot be projected onto the image.")
-        return float(pixel[0, 0]), float(pixel[0, 1])
+        x, y = pixel.tolist()[0]
+        return x, y
 
     def to_sky(self, pixels: Points) -> Points:
         """Give longitude and latitude in the image's own frame; NaN where there is no sky.

@@ -49,17 +49,18 @@ class Trace:
 
     def mark(self, response: web.StreamResponse) -> None:
         """Add what all answers have, also those that fail: the id, and what browsers may do."""
-        response.headers["X-Request-ID"] = self.request_id
-        response.headers[hdrs.SERVER] = "ibe-gateway"  # aiohttp would tell the versions
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"  # an address may be signed
+        headers = response.headers
+        headers["X-Request-ID"] = self.request_id
+        headers[hdrs.SERVER] = "ibe-gateway"  # aiohttp would tell the versions
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"  # an address may be signed
         if self.varies:
-            response.headers.add(hdrs.VARY, hdrs.AUTHORIZATION)
+            headers.add(hdrs.VARY, hdrs.AUTHORIZATION)
             if self.viewer is not PUBLIC:  # to be asked for again, for a key may end
-                response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
+                headers[hdrs.CACHE_CONTROL] = "private, no-cache"
         if self.collection is not None and self.collection.settings.cors:
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
 
 
 TRACE = web.RequestKey("trace", Trace)

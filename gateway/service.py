@@ -279,7 +279,7 @@ class Service:
 def open_service(settings: Settings) -> Service:
     """Make the service of an archive; no storage is asked for anything yet."""
     cache = CacheFile(settings.cache.dir, settings.cache.max_bytes)
-    unpacker = Unpacker(settings.cache, settings.limits.max_inflated_bytes, cache)
+    unpacker = Unpacker(settings.cache, settings.limits, cache)
     layouts = Layouts(settings.limits, cache, unpacker)
     index = ParentIndex(settings.limits, settings.cache.memory_bytes, layouts)
     return Service(settings, open_archive(settings), index, unpacker, cache)

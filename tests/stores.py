@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from gateway.config import CacheSettings
+from gateway.config import CacheSettings, LimitSettings
 from gateway.core.errors import IsFolder, NotFound, ShortRead
 from gateway.core.ranges import Block
 from gateway.storage.cache_file import CacheFile
@@ -23,7 +23,8 @@ def make_unpacker(
 ) -> Unpacker:
     """Make an unpacker that knows nothing, by default without a file on disk."""
     settings = CacheSettings(unpacked_bytes=unpacked_bytes, small_parent_bytes=small_parent_bytes)
-    return Unpacker(settings, max_bytes, cache or CacheFile(Path("nowhere"), 0))
+    limits = LimitSettings(max_inflated_bytes=max_bytes)
+    return Unpacker(settings, limits, cache or CacheFile(Path("nowhere"), 0))
 
 
 class FakeObject:

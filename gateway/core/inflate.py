@@ -5,6 +5,8 @@ between a header and a checksum. Inflating can begin where a deflate block begin
 who knows the 32 KiB that lie before it.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from isal import isal_zlib
 
@@ -17,6 +19,7 @@ Packed = bytes | bytearray | memoryview
 
 _GZIP, _RAW = 31, -15  # the window bits by which zlib asks for a gzip member, or for a bare stream
 _PIECE = 256 * 1024  # packed bytes that are given to a member at a time: there may be many members
+_MAX_PIECE = 4 * 2**20  # unpacked bytes; smaller pieces cost more: 10 % those of 80 kB
 _DAMAGED = "The gzip file is damaged."
 _CUT_OFF = "The gzip file is cut off: it ends inside of its data."
 
@@ -91,8 +94,8 @@ def inflate_beginning(packed: Packed, n_bytes: int) -> bytes | None:
     return data if len(data) == n_bytes else None
 
 
-def inflate_from(packed: Packed, bit: int, window: bytes, n_bytes: int) -> bytes:
-    """Inflate from the beginning of a deflate block.
+def inflate_from(packed: Packed, bit: int, window: bytes, n_bytes: int) -> Iterator[bytes]:
+    """Inflate from the beginning of a deflate block, 4 MiB at a time at most.
 
     Parameters
     ----------
@@ -110,10 +113,15 @@ def inflate_from(packed: Packed, bit: int, window: bytes, n_bytes: int) -> bytes
     CorruptFits
         The stream is damaged, or there are fewer bytes.
     """
-    data, _ = _inflate_raw(packed, bit, window, n_bytes)
-    if len(data) < n_bytes:
-        raise CorruptFits(_CUT_OFF)
-    return data
+    inflater = _begin(packed, bit, window)
+    rest: Packed = memoryview(packed)[1:]
+    while n_bytes:
+        data = _decompress(inflater, rest, min(n_bytes, _MAX_PIECE))
+        if not data:
+            raise CorruptFits(_CUT_OFF)
+        yield data
+        n_bytes -= len(data)
+        rest = inflater.unconsumed_tail
 
 
 def has_end(packed: Packed, bit: int, window: bytes, n_bytes: int) -> bool:
@@ -148,15 +156,24 @@ def blank_unused(packed: Packed, bit: int, window: bytes) -> bytes:
 
 def _inflate_raw(packed: Packed, bit: int, window: bytes, max_bytes: int) -> tuple[bytes, bool]:
     """Inflate a bare stream; tell whether it ended."""
+    inflater = _begin(packed, bit, window)
+    return _decompress(inflater, memoryview(packed)[1:], max_bytes), inflater.eof
+
+
+def _begin(packed: Packed, bit: int, window: bytes) -> isal_zlib.Decompress:
+    """Begin to inflate at a bit of the first byte."""
     inflater = isal_zlib.decompressobj(wbits=_RAW, zdict=window)
-    view = memoryview(packed)
     filler, filler_bits = _FILLERS[bit], (1 << bit) - 1
-    first = bytes(view[:1])
+    first = bytes(packed[:1])
     if bit and first:
         first = filler[:-1] + bytes([filler[-1] | first[0] & ~filler_bits])
+    _decompress(inflater, first, 1)  # no byte comes out of so few bits
+    return inflater
+
+
+def _decompress(inflater: isal_zlib.Decompress, packed: Packed, max_bytes: int) -> bytes:
     try:
-        inflater.decompress(first, max_bytes)  # no byte comes out of so few bits
-        return inflater.decompress(view[1:], max_bytes), inflater.eof
+        return inflater.decompress(packed, max_bytes)
     except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls it an object
         raise CorruptFits(_DAMAGED) from error
 

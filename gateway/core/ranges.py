@@ -69,6 +69,21 @@ class Block:
         start = self.start + first * self.row_stride
         return Block(start, self.row_bytes, self.row_stride, stop - first)
 
+    def within(self, part: ByteRange) -> ByteRange | None:
+        """Give where a part of the file holds bytes of the rows: from the first to the last.
+
+        Examples
+        --------
+        >>> Block(start=100, row_bytes=4, row_stride=10, n_rows=3).within(ByteRange(105, 112))
+        ByteRange(start=110, stop=112)
+        """
+        first = max((part.start - self.start - self.row_bytes) // self.row_stride + 1, 0)
+        last = min((part.stop - self.start - 1) // self.row_stride, self.n_rows - 1)
+        if first > last:
+            return None
+        found = self.rows(first, last + 1).span
+        return ByteRange(max(found.start, part.start), min(found.stop, part.stop))
+
 
 def split_block(block: Block, max_bytes: int) -> Iterator[Block]:
     """Cut a block into blocks of at most `max_bytes`, in order.

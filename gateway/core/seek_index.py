@@ -4,19 +4,18 @@
 """
 
 import struct
-import zlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from isal import isal_zlib
 
 from gateway.core.inflate import WINDOW, Packed, has_end, inflate_from
-from gateway.core.ranges import ByteRange
+from gateway.core.ranges import Block, ByteRange
 
 _HEAD = struct.Struct("<QQ?I")  # unpacked and packed size, whether it is whole, points
-_CHECKSUM = struct.Struct("<I")  # of what follows
 _POINT = np.dtype([("start", "<u8"), ("bit", "<u8"), ("window_bytes", "<u4")])
 _POINT_BYTES = 200  # about what a point takes in memory, without its window
 _LEVEL = 2  # of isal; the windows are nearly all zeros
@@ -55,8 +54,8 @@ class Stretch:
     unpacked: ByteRange
     """Begins with the point."""
 
-    def inflate(self, packed: Packed) -> bytes:
-        """Inflate the packed bytes.
+    def inflate(self, packed: Packed) -> Iterator[bytes]:
+        """Inflate the packed bytes, a piece at a time.
 
         Raises
         ------
@@ -91,60 +90,56 @@ class SeekIndex:
         self.size = size
         self.is_whole = is_whole
         self._packed_size = packed_size
-        self._starts = [point.start for point in points]
+        self._starts = [*(point.start for point in points), size]
 
     @property
     def memory_bytes(self) -> int:
         """About how much memory this takes."""
         return sum(len(p.packed_window) + _POINT_BYTES for p in self.points)
 
-    def locate(self, wanted: ByteRange) -> Iterator[Stretch]:
-        """Find what must be inflated for unpacked bytes; a member's bytes in one stretch.
+    def locate(self, block: Block) -> Iterator[Stretch]:
+        """Find what must be inflated for a block: from each point, as far as its rows go.
 
         Parameters
         ----------
-        wanted : ByteRange
-            Not empty, and below `size`.
+        block : Block
+            Ends below `size`.
         """
-        first = bisect_right(self._starts, wanted.start) - 1
-        stop = bisect_left(self._starts, wanted.stop)
-        while first < stop:
-            point, last = self.points[first], first + 1
-            while last < stop and self.points[last].packed_window:
-                last += 1
-            unpacked = ByteRange(point.start, wanted.stop)
-            if last < stop:
-                unpacked = ByteRange(point.start, self.points[last].start)
-            yield Stretch(point, self._packed(point, last, unpacked.size), unpacked)
-            first = last
+        first = bisect_right(self._starts, block.start) - 1
+        for number in range(first, len(self.points)):
+            point, following = self.points[number], self._starts[number + 1]
+            if point.start >= block.stop:
+                return
+            needed = block.within(ByteRange(point.start, following))
+            if needed:
+                unpacked = ByteRange(point.start, needed.stop)
+                yield Stretch(point, self._packed(number, unpacked.size), unpacked)
 
-    def _packed(self, point: SeekPoint, following: int, n_bytes: int) -> ByteRange:
-        """Give the packed bytes from a point up to another, which may lie far behind the last."""
+    def _packed(self, number: int, n_bytes: int) -> ByteRange:
+        """Give the packed bytes from a point up to the next, which may lie far behind the last."""
+        start = self.points[number].bit // 8
         # more than deflate needs for bytes that cannot be compressed
-        stop = min(point.bit // 8 + n_bytes + n_bytes // 8 + WINDOW, self._packed_size)
-        if following < len(self.points):
-            stop = min(stop, self.points[following].bit // 8 + 1)
-        return ByteRange(point.bit // 8, stop)
+        stop = min(start + n_bytes + n_bytes // 8 + WINDOW, self._packed_size)
+        if number + 1 < len(self.points):
+            stop = min(stop, self.points[number + 1].bit // 8 + 1)
+        return ByteRange(start, stop)
 
     def to_bytes(self) -> bytes:
         """Write the index down."""
         rows = [(p.start, p.bit, len(p.packed_window)) for p in self.points]
         windows = b"".join(p.packed_window for p in self.points)
         head = _HEAD.pack(self.size, self._packed_size, self.is_whole, len(rows))
-        body = head + np.array(rows, _POINT).tobytes() + windows
-        return _CHECKSUM.pack(zlib.crc32(body)) + body
+        return head + np.array(rows, _POINT).tobytes() + windows
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "SeekIndex | None":
-        """Read what `to_bytes` wrote; None if it is something else."""
-        if len(data) < _CHECKSUM.size + _HEAD.size:
-            return None
-        body = data[_CHECKSUM.size :]
-        if _CHECKSUM.unpack_from(data)[0] != zlib.crc32(body):
-            return None
-        size, packed_size, is_whole, n_points = _HEAD.unpack_from(body)
-        points, offset = [], _HEAD.size + n_points * _POINT.itemsize
-        for start, bit, window_bytes in np.frombuffer(body, _POINT, n_points, _HEAD.size).tolist():
-            points.append(SeekPoint(start, bit, body[offset : offset + window_bytes]))
-            offset += window_bytes
+    def from_bytes(cls, data: bytes) -> "SeekIndex":
+        """Read what `to_bytes` wrote."""
+        size, packed_size, is_whole, n_points = _HEAD.unpack_from(data)
+        rows = np.frombuffer(data, _POINT, n_points, _HEAD.size)
+        stops = _HEAD.size + rows.nbytes + np.cumsum(rows["window_bytes"], dtype=np.int64)
+        offsets = [_HEAD.size + rows.nbytes, *stops.tolist()]
+        points = [
+            SeekPoint(start, bit, data[first:stop])
+            for (start, bit, _), (first, stop) in zip(rows.tolist(), pairwise(offsets), strict=True)
+        ]
         return cls(points, size, packed_size, is_whole=is_whole)

@@ -1,24 +1,23 @@
 """Stored objects that answer in offsets of an unpacked file, so that nothing above knows of gzip.
 
 A small file is unpacked in memory; of a larger one the needed stretches are read by its seek index
-and inflated, in threads.
+and inflated, in threads. For 256 rows of an image of 1.4 GB that is 20 MB, at 420 MB/s on one core:
+each byte is inflated once, in parts so small that several cores are busy to the end.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 
 from gateway.core.errors import GatewayError, ShortRead
-from gateway.core.ranges import Block, split_block
+from gateway.core.ranges import Block
 from gateway.core.seek_index import SeekIndex, Stretch
 from gateway.storage.store import Buffer, StoredObject, new_buffer
 
-_MAX_GAP = 2**20  # unpacked bytes; about how far apart the points are
-_MAX_STRETCH = 4 * 2**20  # unpacked bytes that are inflated in one go
-_AT_ONCE = 4  # stretches of one block that are read and inflated
+_PART = 2**20  # unpacked bytes that are read and inflated in one go; more from a single point on
+_READS = 8  # such parts of an answer that are in memory, packed
 _BEHIND_END = "The unpacked file ends before the bytes that were asked for."
 
 
@@ -98,12 +97,15 @@ class GzippedObject(Unpacked):
         The file.
     index : SeekIndex
         Of this version of it.
+    inflated_at_once : int
+        Parts that are inflated at once, on as many cores.
     """
 
-    def __init__(self, packed: StoredObject, index: SeekIndex) -> None:
+    def __init__(self, packed: StoredObject, index: SeekIndex, inflated_at_once: int) -> None:
         super().__init__(packed, index.size)
         self._index = index
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._reading = asyncio.Semaphore(max(_READS, inflated_at_once))
+        self._inflating = asyncio.Semaphore(inflated_at_once)
 
     def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
         """Give nothing: inflating takes time."""
@@ -117,9 +119,11 @@ class GzippedObject(Unpacked):
         offset = 0
         try:
             async with asyncio.TaskGroup() as group:
-                for part in chain.from_iterable(map(_cut, blocks)):
-                    group.create_task(self._fill(target[offset : offset + part.size], part))
-                    offset += part.size
+                for block in blocks:
+                    rows = target[offset : offset + block.size]
+                    for part in _join(self._index.locate(block)):
+                        group.create_task(self._fill(rows, block, part))
+                    offset += block.size
         except* GatewayError as errors:
             raise errors.exceptions[0] from None
         return target
@@ -129,33 +133,73 @@ class GzippedObject(Unpacked):
         stop = min(stop, self.info.size)
         return await self.read(Block.run(start, stop)) if start < stop else b""
 
-    async def _fill(self, target: memoryview, part: Block) -> None:
-        async with self._places:
-            stretches = list(self._index.locate(part.span))
-            first, last = stretches[0].packed.start, stretches[-1].packed.stop
-            packed = memoryview(await self._packed.read(Block.run(first, last)))
-            await asyncio.to_thread(_inflate_rows, stretches, packed, part, target)
+    async def _fill(self, target: memoryview, block: Block, part: list[Stretch]) -> None:
+        async with self._reading:
+            run = Block.run(part[0].packed.start, part[-1].packed.stop)
+            packed = memoryview(await self._packed.read(run))
+            async with self._inflating:
+                await asyncio.to_thread(_inflate, part, packed, block, target)
 
 
-def _cut(block: Block) -> Iterator[Block]:
-    """Cut a block into parts whose spans are each inflated in one go."""
-    gap = block.row_stride - block.row_bytes
-    if gap > _MAX_GAP or block.row_stride > _MAX_STRETCH:
-        for row in range(block.n_rows):
-            yield from split_block(block.rows(row, row + 1), _MAX_STRETCH)
-        return
-    step = (_MAX_STRETCH + gap) // block.row_stride
-    for first in range(0, block.n_rows, step):
-        yield block.rows(first, min(first + step, block.n_rows))
+def _join(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:
+    """Join stretches that lie side by side to parts."""
+    part: list[Stretch] = []
+    for stretch in stretches:
+        if part and (
+            stretch.packed.start > part[-1].packed.stop
+            or stretch.unpacked.stop - part[0].unpacked.start > _PART
+        ):
+            yield part
+            part = []
+        part.append(stretch)
+    if part:
+        yield part
 
 
-def _inflate_rows(
+def _inflate(
     stretches: list[Stretch], packed: memoryview, block: Block, target: memoryview
 ) -> None:
+    """Inflate stretches, and copy what they hold of a block's rows."""
     origin = stretches[0].packed.start
-    parts = [s.inflate(packed[s.packed.start - origin : s.packed.stop - origin]) for s in stretches]
-    data = parts[0] if len(parts) == 1 else b"".join(parts)
-    _copy_rows(data, block.start - stretches[0].unpacked.start, block, target)
+    for stretch in stretches:
+        offset = stretch.unpacked.start
+        for data in stretch.inflate(
+            packed[stretch.packed.start - origin : stretch.packed.stop - origin]
+        ):
+            copy_part(data, offset, block, target)
+            offset += len(data)
+
+
+def copy_part(data: bytes, start: int, block: Block, target: memoryview) -> None:
+    """Copy what a part of a file holds of a block.
+
+    Parameters
+    ----------
+    data : bytes
+        The part.
+    start : int
+        Where it lies in the file.
+    block : Block
+        What is wanted.
+    target : memoryview
+        Of `block.size` bytes.
+    """
+    offset = max(block.start - start, 0)
+    row, skip = divmod(start + offset - block.start, block.row_stride)
+    if skip:  # it begins within a row, or behind one
+        end = data[offset : offset + max(block.row_bytes - skip, 0)]
+        first = row * block.row_bytes + skip
+        target[first : first + len(end)] = end
+        offset += block.row_stride - skip
+        row += 1
+    gap = block.row_stride - block.row_bytes
+    n_rows = max(min((len(data) - offset + gap) // block.row_stride, block.n_rows - row), 0)
+    if n_rows:
+        first, stop = row * block.row_bytes, (row + n_rows) * block.row_bytes
+        _copy_rows(data, offset, block.rows(row, row + n_rows), target[first:stop])
+    first, offset = (row + n_rows) * block.row_bytes, offset + n_rows * block.row_stride
+    beginning = data[offset : offset + block.row_bytes] if first < block.size else b""
+    target[first : first + len(beginning)] = beginning
 
 
 def _copy_rows(data: bytes, start: int, block: Block, target: memoryview) -> None:

@@ -18,7 +18,7 @@ from indexed_gzip import IndexedGzipFile
 
 from gateway.core.errors import CorruptFits, UnsupportedFits
 from gateway.core.inflate import WINDOW, blank_unused
-from gateway.core.ranges import Block, ByteRange
+from gateway.core.ranges import Block
 from gateway.core.seek_index import SeekIndex, SeekPoint
 from gateway.storage.store import Buffer, StoredObject
 
@@ -115,7 +115,7 @@ class Indexer:
         """Make sure that the last member ends where the bytes do, which is taken for granted."""
         if not self._points:
             return
-        for stretch in index.locate(ByteRange(self._points[-1].start, index.size)):
+        for stretch in index.locate(Block.run(self._points[-1].start, index.size)):
             packed = self._file.read_range(stretch.packed.start, stretch.packed.stop)
             if not stretch.has_end(packed):
                 raise CorruptFits(_DAMAGED)

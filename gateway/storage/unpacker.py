@@ -7,7 +7,7 @@ index, which is kept on disk, too. Whoever asks meanwhile waits for the same wor
 import asyncio
 from collections import OrderedDict
 
-from gateway.config import CacheSettings
+from gateway.config import CacheSettings, LimitSettings
 from gateway.core.errors import UnsupportedFits
 from gateway.core.inflate import inflate_beginning, inflate_whole
 from gateway.core.ranges import Block
@@ -19,7 +19,7 @@ from gateway.storage.store import Buffer, StoredObject
 
 _AT_ONCE = 2  # files that are read through; each takes a thread, and 150 MB at most
 
-_KIND = "seek index 1"  # the number is that of the blob's format
+_KIND = "seek index 2"  # the number is that of the blob's format
 _BEGINNING = 256 * 1024  # bytes, packed and unpacked, that are inflated without an index
 
 _Kept = bytes | SeekIndex
@@ -32,16 +32,16 @@ class Unpacker:
     ----------
     settings : CacheSettings
         How much is kept.
-    max_inflated_bytes : int
-        How much a file may unpack to.
+    limits : LimitSettings
+        What a file may demand.
     cache : CacheFile
         Where seek indexes are kept on disk.
     """
 
-    def __init__(self, settings: CacheSettings, max_inflated_bytes: int, cache: CacheFile) -> None:
+    def __init__(self, settings: CacheSettings, limits: LimitSettings, cache: CacheFile) -> None:
         self._settings = settings
+        self._limits = limits
         self._cache = cache
-        self._max_inflated_bytes = max_inflated_bytes
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._kept_bytes = 0
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -64,7 +64,9 @@ class Unpacker:
         if kept is None or not _reaches(kept, size):
             return None
         self._kept.move_to_end(key)
-        return _open(packed, kept)
+        if isinstance(kept, SeekIndex):
+            return GzippedObject(packed, kept, self._limits.inflated_at_once)
+        return UnpackedObject(packed, kept)
 
     async def open(self, name: str, packed: StoredObject, size: int) -> StoredObject:
         """Open a file, as `recall`; what is not known is learnt once for all who ask meanwhile.
@@ -117,7 +119,7 @@ class Unpacker:
         return await asyncio.to_thread(inflate_whole, data, self._settings.small_parent_bytes)
 
     async def _index(self, packed: StoredObject, size: int) -> SeekIndex:
-        most = self._max_inflated_bytes
+        most = self._limits.max_inflated_bytes
         if size > most:
             raise UnsupportedFits(
                 f"The gzip file should unpack to {size} bytes; at most {most} are unpacked."
@@ -179,12 +181,6 @@ class ExploredObject(Unpacked):
         found = await self._unpacker.open(self._name, self._packed, size)
         self.info = found.info
         return found
-
-
-def _open(packed: StoredObject, kept: _Kept) -> StoredObject:
-    if isinstance(kept, SeekIndex):
-        return GzippedObject(packed, kept)
-    return UnpackedObject(packed, kept)
 
 
 def _reaches(kept: _Kept, size: int) -> bool:

@@ -88,6 +88,11 @@ def test_more_than_the_limit_is_not_inflated(n_members: int):
     assert peak < 4 * 2**20
 
 
+def inflate(packed: bytes, bit: int, window: bytes, n_bytes: int) -> bytes:
+    """Inflate from the middle, and join the pieces."""
+    return b"".join(inflate_from(packed, bit, window, n_bytes))
+
+
 def blocks(n: int = 3) -> tuple[bytes, list[tuple[int, int]], bytes]:
     """Give a bare stream of deflate, where blocks begin (unpacked, packed), and its content."""
     content = np.random.default_rng(5).normal(100, 3, 60_000).astype(">f4").tobytes()
@@ -125,10 +130,10 @@ def test_a_block_may_begin_at_any_bit(n_literals: int, form: str):
     content = literals + b"abc" + behind
     rest, bit = packed[position // 8 :], position % 8
 
-    assert inflate_from(rest, bit, before, len(content)) == content
+    assert inflate(rest, bit, before, len(content)) == content
     assert has_end(rest, bit, before, len(content))
     assert not has_end(rest, bit, before, len(content) - 1)
-    assert inflate_from(rest, bit, blank_unused(rest, bit, before), len(content)) == content
+    assert inflate(rest, bit, blank_unused(rest, bit, before), len(content)) == content
 
 
 def test_what_is_missing_is_not_made_up():
@@ -137,11 +142,22 @@ def test_what_is_missing_is_not_made_up():
 
     for packed, n_bytes in ((stream[:5000], 30_000), (stream, len(content) + 1)):
         with pytest.raises(CorruptFits, match="cut off"):
-            inflate_from(packed, 0, b"", n_bytes)
+            inflate(packed, 0, b"", n_bytes)
     with pytest.raises(CorruptFits, match="damaged"):
-        inflate_from(b"\xff" * 1000, 0, b"", 1)
+        inflate(b"\xff" * 1000, 0, b"", 1)
     with pytest.raises(CorruptFits):
-        inflate_from(b"", 0, b"", 1)
+        inflate(b"", 0, b"", 1)
+
+
+def test_a_block_that_unpacks_to_much_comes_in_pieces():
+    """However far a block goes, little of it is in memory at a time."""
+    content = bytes(2**26) + NOISE
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(content) + packer.flush()
+    pieces = list(inflate_from(packed, 0, b"", len(content)))
+
+    assert b"".join(pieces) == content
+    assert max(len(piece) for piece in pieces) == 4 * 2**20
 
 
 def test_only_what_is_used_of_a_window_is_kept():
@@ -152,7 +168,7 @@ def test_only_what_is_used_of_a_window_is_kept():
     blanked = blank_unused(stream[position:], 0, window)
     n_bytes = len(content) - start
 
-    assert inflate_from(stream[position:], 0, blanked, n_bytes) == content[start:]
+    assert inflate(stream[position:], 0, blanked, n_bytes) == content[start:]
     assert 0 < np.count_nonzero(np.frombuffer(blanked, np.uint8)) < WINDOW / 8
 
 

@@ -5,17 +5,20 @@ import gzip
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core.errors import CorruptFits, ShortRead, SourceChanged
 from gateway.core.ranges import Block
 from gateway.core.seek_index import SeekIndex
-from gateway.storage.gzipped import GzippedObject, UnpackedObject
+from gateway.storage.gzipped import GzippedObject, UnpackedObject, copy_part
 from gateway.storage.indexer import Indexer
 from tests.storage.contract import CONTENT, FILES, StoreContract
 from tests.stores import FakeObject, FakeStore
 
 LARGE = np.random.default_rng(5).normal(100, 3, 3 * 2**20).astype(">f4").tobytes()
 PACKED = gzip.compress(LARGE[: 2**23], 1) + gzip.compress(LARGE[2**23 :], 1)
+AT_ONCE = 2
 
 
 async def make_index(packed: bytes) -> SeekIndex:
@@ -34,7 +37,7 @@ def index() -> SeekIndex:
 @pytest.mark.parametrize("gap_bytes", [0, 1900, 2**21])
 async def test_rows_are_read_in_any_order(index: SeekIndex, row_bytes: int, gap_bytes: int):
     """Long and short rows, near and far from each other, across members, come out packed."""
-    stored = GzippedObject(FakeObject(PACKED), index)
+    stored = GzippedObject(FakeObject(PACKED), index, AT_ONCE)
     stride = row_bytes + gap_bytes
     n_rows = min(60, (len(LARGE) - row_bytes) // stride + 1)
     starts = np.random.default_rng(1).integers(
@@ -49,11 +52,11 @@ async def test_rows_are_read_in_any_order(index: SeekIndex, row_bytes: int, gap_
 
 async def test_only_what_is_needed_is_read(index: SeekIndex):
     """A few rows in the middle cost little more packed bytes than lie between them."""
-    stored = GzippedObject(FakeObject(PACKED), index)
+    stored = GzippedObject(FakeObject(PACKED), index, AT_ONCE)
     await stored.read(Block(2**22, 1000, 5000, 100))
 
     assert 0 < stored.bytes_read < 500_000 + 2 * 2**20
-    assert stored.reads == 1
+    assert stored.reads <= 2
 
 
 async def test_a_file_that_changed_is_noticed(index: SeekIndex):
@@ -62,7 +65,7 @@ async def test_a_file_that_changed_is_noticed(index: SeekIndex):
     packed.failure = SourceChanged("ask again")
 
     with pytest.raises(SourceChanged):
-        await GzippedObject(packed, index).read(Block.run(0, len(LARGE)))
+        await GzippedObject(packed, index, AT_ONCE).read(Block.run(0, len(LARGE)))
 
 
 async def test_an_index_of_other_bytes_is_noticed(index: SeekIndex):
@@ -70,7 +73,29 @@ async def test_an_index_of_other_bytes_is_noticed(index: SeekIndex):
     packed = FakeObject(bytes(reversed(PACKED)))
 
     with pytest.raises(CorruptFits):
-        await GzippedObject(packed, index).read(Block.run(0, len(LARGE)))
+        await GzippedObject(packed, index, AT_ONCE).read(Block.run(0, len(LARGE)))
+
+
+@given(
+    start=st.integers(0, 100),
+    row_bytes=st.integers(1, 30),
+    gap_bytes=st.integers(0, 30),
+    n_rows=st.integers(1, 20),
+    data=st.data(),
+)
+def test_the_rows_of_a_block_are_put_together_from_parts(
+    start: int, row_bytes: int, gap_bytes: int, n_rows: int, data: st.DataObject
+):
+    """However a file is cut into parts, the rows come out of them whole."""
+    block = Block(start, row_bytes, row_bytes + gap_bytes, n_rows)
+    file, target, offset = LARGE[: block.stop], bytearray(block.size), 0
+    while offset < block.stop:
+        part = file[offset : offset + data.draw(st.integers(1, 200))]
+        copy_part(part, offset, block, memoryview(target))
+        offset += len(part)
+
+    rows = [file[start + n * block.row_stride :][:row_bytes] for n in range(n_rows)]
+    assert bytes(target) == b"".join(rows)
 
 
 class PackedStore(FakeStore):
@@ -87,7 +112,7 @@ class PackedStore(FakeStore):
         packed = FakeObject(data, stored.info.identity)
         if self.in_memory or not stored.content:
             return UnpackedObject(packed, stored.content)
-        return GzippedObject(packed, await make_index(data))
+        return GzippedObject(packed, await make_index(data), AT_ONCE)
 
 
 class TestGzippedObject(StoreContract):

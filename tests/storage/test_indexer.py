@@ -14,7 +14,7 @@ from gateway.core.errors import (
     StorageUnavailable,
     UnsupportedFits,
 )
-from gateway.core.ranges import ByteRange
+from gateway.core.ranges import Block
 from gateway.core.seek_index import SeekIndex
 from gateway.storage import indexer as module
 from gateway.storage.indexer import Indexer
@@ -38,8 +38,8 @@ async def make_index(
 
 def unpack(packed: bytes, index: SeekIndex) -> bytes:
     """Inflate all that an index reaches."""
-    stretches = index.locate(ByteRange(0, index.size))
-    return b"".join(s.inflate(packed[s.packed.start : s.packed.stop]) for s in stretches)
+    stretches = index.locate(Block.run(0, index.size))
+    return b"".join(b"".join(s.inflate(packed[s.packed.start : s.packed.stop])) for s in stretches)
 
 
 MEMBERS = [

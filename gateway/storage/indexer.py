@@ -11,7 +11,7 @@ import asyncio
 import io
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 from indexed_gzip import IndexedGzipFile
@@ -27,10 +27,10 @@ _LEAST = 1024 * _MIB  # unpacked bytes; there the end is near
 _BEHIND_ALL = 2**62
 _MAX_POINTS = 4096  # each of them takes 32 KiB while the index is made
 _MAX_MEMBERS = 2**16
-_NEW_POINTS = 16  # that are taken over at a time
+_NEW_POINTS = 16  # that are taken over at a time, unless what follows them would be forgotten
 _READ = 256 * 1024  # packed bytes that are asked for at a time; they unpack to 264 MB at most
 _PART = 4 * _MIB  # packed bytes that are read at a time
-_KEPT = 8  # such parts; more than lie between new points
+_KEPT = 8  # such parts
 _MAX_EMPTY_READS = 20  # indexed_gzip asks for ever for what is missing of a header
 _HEAD_BYTES, _POINT = 35, struct.Struct("=QQBB")  # of an index that indexed_gzip writes
 _DAMAGED = "The gzip file is damaged, or cut off: it does not end as a gzip file must."
@@ -65,6 +65,7 @@ class Indexer:
             readbuf_size=_READ,
         )
         self._points: list[SeekPoint] = []
+        self._looked_at = 0  # the packed offset
 
     def run(self) -> SeekIndex:
         """Make the index.
@@ -89,9 +90,11 @@ class Indexer:
 
     def _look(self) -> None:
         """Take over what was found meanwhile; called before each read."""
-        n_new = self._gzip.raw.npoints - len(self._points)
-        if n_new < _NEW_POINTS or n_new < len(self._points) // 8:
+        n_new, position = self._gzip.raw.npoints - len(self._points), self._file.tell()
+        are_few = n_new < _NEW_POINTS or n_new < len(self._points) // 8
+        if not n_new or (are_few and position - self._looked_at < (_KEPT - 2) * _PART):
             return
+        self._looked_at = position
         self._note_points(_BEHIND_ALL)
         if self._points[-1].start > self._enough:
             raise _Enough
@@ -99,7 +102,7 @@ class Indexer:
             raise UnsupportedFits(f"The gzip file has more than {_MAX_MEMBERS} members.")
 
     def _note_points(self, size: int) -> None:
-        found = _Export(len(self._points))
+        found = _Export(self._points)
         self._gzip.export_index(fileobj=found)
         for packed_offset, start, n_bits, window in found.points():
             if start >= size:  # the end, which is written as a point
@@ -201,18 +204,21 @@ class _Export(io.RawIOBase):
     belong to it, and whether it has a window; then the windows.
     """
 
-    def __init__(self, n_known: int) -> None:
+    def __init__(self, known: Sequence[SeekPoint]) -> None:
         super().__init__()
-        self._n_known = n_known
+        self._n_known = len(known)
+        self._n_to_pass = sum(1 for point in known if point.packed_window)
         self._rows = bytearray()
         self._windows: list[bytes] = []
 
     def write(self, data: Buffer) -> int:  # type: ignore[override]  # not of any buffer
         """Take a number, or a window."""
-        if len(data) == WINDOW:
-            self._windows.append(bytes(data))
-        else:
+        if len(data) != WINDOW:
             self._rows += data
+        elif self._n_to_pass:
+            self._n_to_pass -= 1
+        else:
+            self._windows.append(bytes(data))
         return len(data)
 
     def points(self) -> Iterator[tuple[int, int, int, bytes]]:
@@ -220,6 +226,6 @@ class _Export(io.RawIOBase):
         windows = iter(self._windows)
         rows = _POINT.iter_unpack(memoryview(self._rows)[_HEAD_BYTES:])
         for number, (packed_offset, start, n_bits, has_window) in enumerate(rows):
-            window = next(windows) if has_window else b""
             if number >= self._n_known:
+                window = next(windows) if has_window else b""
                 yield packed_offset, start, n_bits, window

@@ -67,11 +67,20 @@ async def test_the_index_of_a_file_reaches_every_byte(packed: bytes):
 
 async def test_the_file_is_read_once():
     """Each byte is asked for once, in long reads."""
-    stored = FakeObject(gzip.compress(os.urandom(30 * MIB), 1))
+    stored = FakeObject(gzip.compress(os.urandom(30 * MIB), 0))
     await make_index(stored)
 
     assert stored.bytes_read == len(stored.content)
     assert stored.reads == len(stored.content) // (4 * MIB) + 1
+
+
+async def test_points_are_looked_at_while_their_bytes_are_there(monkeypatch: pytest.MonkeyPatch):
+    """What is kept of a file holds what follows new points, however few of them there are."""
+    monkeypatch.setattr(module, "_KEPT", 4)
+    stored = FakeObject(gzip.compress(os.urandom(30 * MIB), 0))
+    await make_index(stored)
+
+    assert stored.bytes_read == len(stored.content)
 
 
 async def test_windows_are_small():

@@ -100,7 +100,7 @@ def main() -> None:
     options = parser.parse_args()
     with TemporaryDirectory(prefix="bench-") as scratch:
         folder = options.folder or Path(scratch, "files")
-        os.environ["IBE_GATEWAY_CACHE_DIR"] = str(Path(scratch, "cache"))
+        os.environ["IBE_GATEWAY_CACHE__DIR"] = str(Path(scratch, "cache"))
         Path(scratch, "cache").mkdir()
         _print_load("tiles")
         print(_measure_tiles(folder, Path(scratch)), flush=True)

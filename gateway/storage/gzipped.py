@@ -64,7 +64,7 @@ class UnpackedObject(Unpacked):
         What it unpacks to.
     """
 
-    def __init__(self, packed: StoredObject, content: bytes) -> None:
+    def __init__(self, packed: StoredObject, content: Buffer) -> None:
         super().__init__(packed, len(content))
         self._content = content
 
@@ -170,7 +170,7 @@ def _inflate(
             offset += len(data)
 
 
-def copy_part(data: bytes, start: int, block: Block, target: memoryview) -> None:
+def copy_part(data: Buffer, start: int, block: Block, target: memoryview) -> None:
     """Copy what a part of a file holds of a block.
 
     Parameters
@@ -202,7 +202,7 @@ def copy_part(data: bytes, start: int, block: Block, target: memoryview) -> None
     target[first : first + len(beginning)] = beginning
 
 
-def _copy_rows(data: bytes, start: int, block: Block, target: memoryview) -> None:
+def _copy_rows(data: Buffer, start: int, block: Block, target: memoryview) -> None:
     """Copy the rows of a block, the first of which begins at an offset of the data."""
     shape = (block.n_rows, block.row_bytes)
     rows = np.ndarray(shape, np.uint8, data, start, (block.row_stride, 1))

@@ -24,6 +24,7 @@ from gateway.storage.store import Buffer, StoredObject
 
 _MIB = 2**20
 _LEAST = 1024 * _MIB  # unpacked bytes; there the end is near
+_USUAL_RATIO = 8  # unpacked bytes for a packed one; a bomb has 1000
 _BEHIND_ALL = 2**62
 _MAX_POINTS = 4096  # each of them takes 32 KiB while the index is made
 _MAX_MEMBERS = 2**16
@@ -44,8 +45,8 @@ class Indexer:
     packed : StoredObject
         The file.
     stop : int
-        How many unpacked bytes must be reached, if there are as many. Some more are read, to come
-        to the end if it is near: only there the checksums are known.
+        How many unpacked bytes must be reached, if there are as many. More are read, to come to
+        the end of all but bombs: only there the checksums are known, and nothing is read again.
     max_bytes : int
         How many may be reached.
     loop : asyncio.AbstractEventLoop
@@ -57,7 +58,8 @@ class Indexer:
     ) -> None:
         self._file = _PackedFile(packed, loop, self._look)
         self._packed_size = packed.info.size
-        self._enough = min(max(2 * stop, _LEAST), max_bytes)
+        enough = max(2 * stop, _LEAST, _USUAL_RATIO * packed.info.size)
+        self._enough = min(enough, max_bytes)
         self._gzip = IndexedGzipFile(
             fileobj=self._file,
             spacing=max(_MIB, self._enough // _MAX_POINTS),

@@ -103,20 +103,16 @@ class Unpacker:
         """Unpack a file if it is small, else index it."""
         kept = self._kept.get(key)
         if kept is None:
-            kept = await self._inflate_small(packed)
-        if kept is None:
             blob = await self._cache.get(_KIND, *key)
             kept = SeekIndex.from_bytes(blob) if blob is not None else None
+        if kept is None and self.is_small(packed):
+            data = await packed.read(Block.run(0, packed.info.size))
+            kept = await asyncio.to_thread(inflate_whole, data, self._settings.small_parent_bytes)
+            packed = UnpackedObject(packed, data)  # if it is indexed now, it is not read again
         if kept is None or not _reaches(kept, size):
             kept = await self._index(packed, size)
             await self._cache.put(_KIND, *key, kept.to_bytes())
         self._keep(key, kept)
-
-    async def _inflate_small(self, packed: StoredObject) -> bytes | None:
-        if not self.is_small(packed):
-            return None
-        data = await packed.read(Block.run(0, packed.info.size))
-        return await asyncio.to_thread(inflate_whole, data, self._settings.small_parent_bytes)
 
     async def _index(self, packed: StoredObject, size: int) -> SeekIndex:
         most = self._limits.max_inflated_bytes

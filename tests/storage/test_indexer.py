@@ -119,10 +119,19 @@ async def test_what_the_storage_says_is_told(failure: Exception):
         await make_index(stored)
 
 
-async def test_who_wants_little_does_not_wait_for_all(monkeypatch: pytest.MonkeyPatch):
-    """What goes on far behind the wanted bytes is not read to its end; the index is of a part."""
+async def test_a_file_that_packs_as_images_do_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch):
+    """Whoever wants the beginning of a file gets an index of all of it: it is not read again."""
     monkeypatch.setattr(module, "_LEAST", 2 * MIB)
-    stored = FakeObject(gzip.compress(CONTENT + os.urandom(60 * MIB), 1))
+    index = await make_index(gzip.compress(os.urandom(30 * MIB), 0))
+
+    assert (index.size, index.is_whole) == (30 * MIB, True)
+
+
+async def test_who_wants_little_does_not_wait_for_all(monkeypatch: pytest.MonkeyPatch):
+    """Of a bomb, what is far behind the wanted bytes is not read; the index is of a part."""
+    monkeypatch.setattr(module, "_LEAST", 2 * MIB)
+    monkeypatch.setattr(module, "_USUAL_RATIO", 0)
+    stored = FakeObject(gzip.compress(CONTENT + os.urandom(60 * MIB), 0))
     index = await make_index(stored, stop=20 * MIB)
 
     assert not index.is_whole

@@ -61,6 +61,14 @@ async def test_a_small_file_that_unpacks_to_much_is_indexed():
     assert isinstance(await unpacker.open("a", packed, 3 * LIMIT), GzippedObject)
 
 
+async def test_what_is_packed_well_is_read_once():
+    """That a small file unpacks to much is found out, and its index made, by one reading."""
+    unpacker, packed = make_unpacker(), pack(bytes(3 * LIMIT))
+    await unpacker.open("a", packed, 3 * LIMIT)
+
+    assert packed.bytes_read == len(packed.content)
+
+
 async def test_what_is_announced_beyond_the_limit_is_not_unpacked():
     """More than may be unpacked is refused at once."""
     unpacker, packed = make_unpacker(max_bytes=20 * LIMIT), pack(bytes(9 * LIMIT))
@@ -71,6 +79,7 @@ async def test_what_is_announced_beyond_the_limit_is_not_unpacked():
 async def test_an_index_grows_when_more_is_wanted(monkeypatch: pytest.MonkeyPatch):
     """Who asks for more than an index reaches has it made anew, and further."""
     monkeypatch.setattr(indexer, "_LEAST", LIMIT)
+    monkeypatch.setattr(indexer, "_USUAL_RATIO", 0)
     content = LARGE * 12
     unpacker, packed = make_unpacker(), FakeObject(gzip.compress(content, 1))
     first = await unpacker.open("a", packed, LIMIT)

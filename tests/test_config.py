@@ -10,12 +10,12 @@ import pytest
 from gateway.config import (
     CollectionSettings,
     ConfigurationError,
-    ServerSettings,
     Settings,
     load_settings,
     settings_for_source,
 )
 from gateway.config_description import describe_settings
+from gateway.config_server import ServerSettings
 
 CONFIG = Path(__file__).parent.parent / "config"
 

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from gateway.config import ServerSettings, load_settings
+from gateway.config import load_settings
+from gateway.config_server import ServerSettings
 from gateway.demo import EXAMPLES
 from tests.deployment import (
     BUCKET,

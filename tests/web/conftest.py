@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.config import CollectionSettings, LimitSettings, ServerSettings, Settings
+from gateway.config import CollectionSettings, LimitSettings, Settings
+from gateway.config_server import ServerSettings
 from gateway.core.box import BoxRule
 from gateway.storage.archive import Archive, Collection
 from gateway.web.app import SERVICE, build_app

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
-from gateway.config import CollectionSettings, ServerSettings, Settings
+from gateway.config import CollectionSettings, Settings
+from gateway.config_server import ServerSettings
 from gateway.core.box import BoxRule
 from gateway.keys import make_token, sign_url
 from gateway.storage.archive import Archive, Collection

@@ -26,7 +26,7 @@ from gateway.core.selection import find_hdus
 from gateway.core.stretch import stretch_values
 from gateway.core.wcs import ImageWcs
 from gateway.samples import check_samples, read_samples
-from gateway.service import Service, Source
+from gateway.service import Service, Source, Timings
 from gateway.storage.store import StoredObject
 
 _TINY_PX = 128 * 128  # are drawn at once: in less time than a hop to a thread takes
@@ -41,8 +41,7 @@ class Drawing:
     wcs: ImageWcs | None
     """Of the image, if there are any and they were needed."""
     stored: StoredObject
-    timings: dict[str, float]
-    """Seconds that each step took."""
+    timings: Timings
 
 
 class Pictures:
@@ -91,7 +90,7 @@ class Pictures:
         section = placement if isinstance(placement, Section) else whole
         sampling = plan_sampling(section, query.width_px, self._limits.max_picture_px)
         check_samples(image, sampling, known.size, self._limits)
-        timings = {"plan": perf_counter() - started}
+        timings = {"plan": (started, perf_counter())}
         wcs = known.coordinates.find(image.hdu.index) if known.coordinates else None
         return Drawing(image, sampling, wcs, stored, timings)
 
@@ -109,7 +108,7 @@ class Pictures:
                 picture = _render(raw, drawing.image, query)
             else:
                 picture = await asyncio.to_thread(_render, raw, drawing.image, query)
-            drawing.timings["encode"] = perf_counter() - started
+            drawing.timings["encode"] = started, perf_counter()
         return picture
 
     async def measure(self, drawing: Drawing, query: PreviewQuery) -> tuple[Limits, Limits | None]:
@@ -126,7 +125,7 @@ class Pictures:
     async def _read(self, drawing: Drawing) -> NDArray[Any]:
         started = perf_counter()
         raw = await read_samples(drawing.image, drawing.sampling, drawing.stored)
-        drawing.timings["read"] = perf_counter() - started
+        drawing.timings["read"] = started, perf_counter()
         return raw
 
 

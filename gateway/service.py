@@ -25,6 +25,9 @@ from gateway.storage.store import Buffer, Entry, StoredObject
 from gateway.storage.tally import LayoutTally
 from gateway.storage.unpacker import Unpacker
 
+Timings = dict[str, tuple[float, float]]
+"""When the steps of an answer began and ended, by their names, as `perf_counter` tells it."""
+
 
 @dataclass(slots=True)
 class Source:
@@ -57,8 +60,7 @@ class Answer:
 
     plan: CutoutPlan
     stored: StoredObject
-    timings: dict[str, float]
-    """Seconds that each step of the planning took."""
+    timings: Timings
 
 
 class Service:
@@ -127,7 +129,7 @@ class Service:
             await self._index.learn_wcs(source.place, known, stored)
         plan = plan_cutout(known.parent, query, source.collection.rule, known.coordinates)
         self._check(plan, known, source.collection.settings.max_cutout_bytes)
-        timings = {"layout": laid_out - started, "wcs": perf_counter() - laid_out}
+        timings = {"layout": (started, laid_out), "wcs": (laid_out, perf_counter())}
         return Answer(plan, stored, timings)
 
     async def know(self, source: Source, *, needs_sky: bool) -> tuple[Known, StoredObject]:

@@ -53,7 +53,9 @@ def _format_json(record: Record) -> str:
         "status": record.status,
         "bytes": record.body_bytes,
         "ms": round(record.seconds * 1000, 2),
-        "steps_ms": {name: round(step * 1000, 3) for name, step in record.timings.items()},
+        "steps_ms": {
+            name: round((end - begin) * 1000, 3) for name, (begin, end) in record.timings.items()
+        },
         "reads": record.reads,
         "read_bytes": record.read_bytes,
         "needed_bytes": record.needed_bytes,

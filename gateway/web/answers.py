@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from gateway.config import LimitSettings
 from gateway.core.ranges import ByteRange
-from gateway.service import Answer, Service
+from gateway.service import Answer, Service, Timings
 from gateway.storage.store import Buffer, StoredObject
 from gateway.web.admission import Admission
 from gateway.web.clients import quota_key
@@ -116,8 +116,8 @@ class Sender:
                 return await send(request, web.StreamResponse(headers=headers), chunks)
         read = perf_counter()
         packed = deflate(data)
-        answer.timings["read"] = read - started
-        answer.timings["encode"] = perf_counter() - read
+        answer.timings["read"] = started, read
+        answer.timings["encode"] = read, perf_counter()
         await _keep_step()
         headers["Server-Timing"] = server_timing(answer)
         return web.Response(body=packed, headers=headers)
@@ -148,7 +148,7 @@ class Sender:
                 response = web.StreamResponse(status=status, headers=headers)
                 chunks = self._service.read_chunks(answer, part.start, part.stop)
                 return await send(request, response, chunks)
-        answer.timings["read"] = perf_counter() - started
+        answer.timings["read"] = started, perf_counter()
         await _keep_step()
         headers["Server-Timing"] = server_timing(answer)
         return web.Response(status=status, body=_Apart(data), headers=headers)
@@ -177,9 +177,9 @@ def server_timing(answer: Answer) -> str:
     return describe_timing(answer.timings, answer.stored)
 
 
-def describe_timing(timings: dict[str, float], stored: StoredObject) -> str:
-    """Write a Server-Timing header: the seconds of each step, and the work of the storage."""
-    steps = [f"{name};dur={seconds * 1000:.3f}" for name, seconds in timings.items()]
+def describe_timing(timings: Timings, stored: StoredObject) -> str:
+    """Write a Server-Timing header: how long each step took, and the work of the storage."""
+    steps = [f"{name};dur={(end - begin) * 1000:.3f}" for name, (begin, end) in timings.items()]
     work = f"{stored.reads} reads, {stored.bytes_read} bytes, {stored.bytes_needed} needed"
     return ", ".join([*steps, f'storage;desc="{work}"'])
 

@@ -157,17 +157,21 @@ class Handlers:
             if self._service.archive.below(segments, viewer):
                 return _to_folder(request)
             raise
-        resolve_s = perf_counter() - started
+        resolved = started, perf_counter()
         try:
             if parameters:
-                return await self._get_part(request, source, parameters, resolve_s)
-            return await self._get_file(request, source, resolve_s)
+                return await self._get_part(request, source, parameters, resolved)
+            return await self._get_file(request, source, resolved)
         except SourceChanged:
             await self._service.forget(source)
             raise
 
     async def _get_part(
-        self, request: web.Request, source: Source, parameters: dict[str, str], resolve_s: float
+        self,
+        request: web.Request,
+        source: Source,
+        parameters: dict[str, str],
+        resolved: tuple[float, float],
     ) -> web.StreamResponse:
         """Answer what is asked of a file: a cutout, a picture or its page."""
         if not is_fits(source.file_name):
@@ -176,8 +180,8 @@ class Handlers:
             return await get_view(self._service, request, source, parameters)
         if asks_for_picture(parameters):
             query = parse_preview_query(parameters)
-            return await self._previews.get(request, source, query, resolve_s)
-        return await self._get_cutout(request, source, parse_query(parameters), resolve_s)
+            return await self._previews.get(request, source, query, resolved)
+        return await self._get_cutout(request, source, parse_query(parameters), resolved)
 
     async def _get_folder(
         self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
@@ -202,7 +206,7 @@ class Handlers:
         return await send(request, response, chunks)
 
     async def _get_file(
-        self, request: web.Request, source: Source, resolve_s: float
+        self, request: web.Request, source: Source, resolved: tuple[float, float]
     ) -> web.StreamResponse:
         validators = make_validators(source, "file")
         headers = success_headers(source, validators)
@@ -210,12 +214,16 @@ class Handlers:
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = content_type(source.file_name)
         answer = self._service.plan_file(source)
-        answer.timings["resolve"] = resolve_s
+        answer.timings["resolve"] = resolved
         request[TRACE].answer = answer
         return await self._sender.send_plain(request, answer, headers, validators)
 
     async def _get_cutout(
-        self, request: web.Request, source: Source, query: CutoutQuery, resolve_s: float
+        self,
+        request: web.Request,
+        source: Source,
+        query: CutoutQuery,
+        resolved: tuple[float, float],
     ) -> web.StreamResponse:
         gzipped = is_gzipped(source, query)
         asked = f"{query.center} {query.size} {query.hdus} {gzipped} {source.collection.rule} "
@@ -224,7 +232,7 @@ class Handlers:
         if is_known(request, validators):
             return web.Response(status=304, headers=headers)
         answer = await self._service.plan_cutout(source, query)
-        answer.timings["resolve"] = resolve_s
+        answer.timings["resolve"] = resolved
         request[TRACE].answer = answer
         name = cutout_name(source, gzipped=gzipped)
         headers[hdrs.CONTENT_TYPE] = GZIP if gzipped else FITS

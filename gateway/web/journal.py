@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.web.trace import Trace
 
 _COLLECT_S = 0.2
-_NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
+_NO_TIMINGS: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
 
 class Record(NamedTuple):
@@ -41,8 +41,8 @@ class Record(NamedTuple):
     """Bytes that the storage gave."""
     needed_bytes: int
     """Those of them that were needed."""
-    timings: Mapping[str, float]
-    """Seconds that each step took, by its name."""
+    timings: Mapping[str, tuple[float, float]]
+    """When each step began and ended, as `perf_counter` tells it."""
     planned: bool
     """Whether it came to an answer from a storage."""
     broken: bool

@@ -44,7 +44,11 @@ class Previews:
         self._version = f"{PICTURE_VERSION},{limits.max_picture_px}"
 
     async def get(
-        self, request: web.Request, source: Source, query: PreviewQuery, resolve_s: float
+        self,
+        request: web.Request,
+        source: Source,
+        query: PreviewQuery,
+        resolved: tuple[float, float],
     ) -> web.Response:
         """Answer with a picture, or its numbers.
 
@@ -58,7 +62,7 @@ class Previews:
             return web.Response(status=304, headers=headers)
         is_json = query.format == "json"
         drawing = await self._pictures.plan(source, query, needs_sky=is_json)
-        drawing.timings["resolve"] = resolve_s
+        drawing.timings["resolve"] = resolved
         headers[hdrs.CONTENT_TYPE] = "application/json"
         if not is_json:
             headers[hdrs.CONTENT_TYPE] = CONTENT_TYPES[query.format]

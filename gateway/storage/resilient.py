@@ -15,6 +15,7 @@ from gateway.config import LimitSettings
 from gateway.core.errors import GatewayError, StorageDown, StorageTimeout, TransientFault
 from gateway.core.ranges import ByteRange
 from gateway.storage.breaker import Breaker
+from gateway.storage.effort import EFFORT
 from gateway.storage.engine import BUSY, TOO_SLOW, Engine
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 from gateway.storage.tally import Tally
@@ -102,6 +103,7 @@ class ResilientEngine:
                 if not in_time or tries >= self._limits.storage_tries:
                     raise
             self.tally.retries += 1
+            EFFORT.get().retries += 1
             await asyncio.sleep(wait_s)
         raise AssertionError  # `count` has no end
 

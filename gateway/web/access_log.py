@@ -39,6 +39,8 @@ def _format_text(record: Record) -> str:
     )
     if record.planned:
         line += f", {record.reads} reads of {record.read_bytes} bytes"
+    if record.retries:
+        line += f", {record.retries} repeated"
     return line + (" BROKEN OFF\n" if record.broken else "\n")
 
 
@@ -59,6 +61,7 @@ def _format_json(record: Record) -> str:
         "reads": record.reads,
         "read_bytes": record.read_bytes,
         "needed_bytes": record.needed_bytes,
+        "retries": record.retries,
         "broken": record.broken,
     }
     return json.dumps(fields) + "\n"

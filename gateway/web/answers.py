@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from gateway.config import LimitSettings
 from gateway.core.ranges import ByteRange
 from gateway.service import Answer, Service, Timings
+from gateway.storage.effort import EFFORT
 from gateway.storage.store import Buffer, StoredObject
 from gateway.web.admission import Admission
 from gateway.web.clients import quota_key
@@ -181,6 +182,8 @@ def describe_timing(timings: Timings, stored: StoredObject) -> str:
     """Write a Server-Timing header: how long each step took, and the work of the storage."""
     steps = [f"{name};dur={(end - begin) * 1000:.3f}" for name, (begin, end) in timings.items()]
     work = f"{stored.reads} reads, {stored.bytes_read} bytes, {stored.bytes_needed} needed"
+    if retries := EFFORT.get().retries:
+        work += f", {retries} repeated"
     return ", ".join([*steps, f'storage;desc="{work}"'])
 
 

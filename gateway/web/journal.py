@@ -41,6 +41,8 @@ class Record(NamedTuple):
     """Bytes that the storage gave."""
     needed_bytes: int
     """Those of them that were needed."""
+    retries: int
+    """Requests to the storage that repeated another."""
     timings: Mapping[str, tuple[float, float]]
     """When each step began and ended, as `perf_counter` tells it."""
     planned: bool
@@ -84,6 +86,7 @@ class Journal:
                 stored.reads if stored else 0,
                 stored.bytes_read if stored else 0,
                 stored.bytes_needed if stored else 0,
+                trace.effort.retries,
                 answer.timings if answer else _NO_TIMINGS,
                 answer is not None,
                 trace.broken is not None,

@@ -73,6 +73,9 @@ class Metrics:
         self._needed_bytes = self.counter(
             "storage_needed_bytes", "Bytes that were needed of those that storage gave."
         )
+        self._retried = self.counter(
+            "retried_requests", "Requests for which a storage was asked something again."
+        )
         self._broken = self.counter("broken", "Answers broken off.")
         self._seconds = Histogram(
             "ibe_gateway_request_seconds",
@@ -84,9 +87,9 @@ class Metrics:
 
     def expect(self, collections: Iterable[str]) -> None:
         """Begin the counts of collections at 0, and open the files that they are shared by."""
-        by_collection = self._sent, self._reads, self._read_bytes, self._needed_bytes, self._broken
+        counts = self._sent, self._reads, self._read_bytes, self._needed_bytes
         for path in collections:
-            for metric in (*by_collection, self._seconds):
+            for metric in (*counts, self._retried, self._broken, self._seconds):
                 metric.labels(self._public_name(path))
 
     def count(self, records: Sequence[Record]) -> None:
@@ -101,6 +104,7 @@ class Metrics:
             self._reads.labels(collection).inc(sum(r.reads for r in group))
             self._read_bytes.labels(collection).inc(sum(r.read_bytes for r in group))
             self._needed_bytes.labels(collection).inc(sum(r.needed_bytes for r in group))
+            self._retried.labels(collection).inc(sum(r.retries > 0 for r in group))
             self._broken.labels(collection).inc(sum(r.broken for r in group))
             seconds = self._seconds.labels(collection)
             for record in group:

@@ -1,7 +1,7 @@
 """Trace: what is noted of a request while it is answered."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from secrets import token_hex
 
@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from gateway.access import PUBLIC, Viewer
 from gateway.service import Answer
 from gateway.storage.archive import Collection
+from gateway.storage.effort import EFFORT, Effort
 from gateway.web.clients import Clients
 
 _EXPOSED = (
@@ -36,6 +37,8 @@ class Trace:
     """Where the path leads, whether or not there is such a file."""
     answer: Answer | None = None
     """The answer, once it was planned."""
+    effort: Effort = field(default_factory=Effort)
+    """What it costs remote storages."""
     sent_bytes: int = 0
     """Bytes of a streamed body, as far as it came."""
     broken: web.StreamResponse | None = None
@@ -91,4 +94,5 @@ class Tracer:
         is_head = request.method == hdrs.METH_HEAD
         trace = Trace(request_id, self._clients.find(request), self._varies, is_head)
         request[TRACE] = trace
+        EFFORT.set(trace.effort)
         return trace

@@ -1,5 +1,6 @@
 """Storages that fail, through the whole gateway: the right status in time, and no wrong pixel."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from astropy.io import fits
 
 from gateway.config import CacheSettings, CollectionSettings, LimitSettings, Settings
 from gateway.web.app import build_app
 from tests.fits_files import image
+from tests.flaky_archive import FlakyArchive
 from tests.servers import S3Server, hung_server, run_hadro, run_link
 
 Serve = Callable[..., Awaitable[TestClient]]
@@ -45,6 +48,31 @@ def archive(seaweedfs: S3Server) -> S3Server:
     """Give an S3 server with the file."""
     seaweedfs.put("faults", {"a.fits": FILE})
     return seaweedfs
+
+
+async def test_each_request_tells_its_own_retries(
+    serve: Serve,
+    aiohttp_server: Callable[[web.Application], Awaitable[TestServer]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    """What a storage was asked again is told of the request that had to wait for it."""
+    (tmp_path / "a.fits").write_bytes(FILE)
+    archive = FlakyArchive(tmp_path)
+    server = await aiohttp_server(archive.app())
+    client = await serve(str(server.make_url("")), {}, storage_tries=3)
+    works = []
+    for failures in (2, 0, 9):
+        archive.failures = failures
+        works.append((await client.get(CUT)).headers.get("Server-Timing", ""))
+    metrics = await (await client.get("/metrics")).text()
+    await client.close()
+
+    assert [re.findall(r"needed(.*)\"", work) for work in works] == [[", 2 repeated"], [""], []]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "center=" in line]
+    repeated = [line.rpartition(", ")[2] for line in lines if "repeated" in line]
+    assert (len(lines), repeated) == (3, ["2 repeated"] * 2)
+    assert 'ibe_gateway_retried_requests_total{collection="/ibe/data"} 2.0' in metrics
 
 
 @contextmanager

@@ -120,7 +120,10 @@ class Pictures:
         """
         async with self._turns:
             raw = await self._read(drawing)
-            return await asyncio.to_thread(_measure, raw, drawing.image, query)
+            started = perf_counter()
+            measured = await asyncio.to_thread(_measure, raw, drawing.image, query)
+            drawing.timings["measure"] = started, perf_counter()
+        return measured
 
     async def _read(self, drawing: Drawing) -> NDArray[Any]:
         started = perf_counter()

@@ -37,7 +37,7 @@ def _format_text(record: Record) -> str:
         f'"{record.method} {redact(record.url)}" {record.status} '
         f"{record.body_bytes} bytes in {record.seconds * 1000:.2f} ms"
     )
-    if record.planned:
+    if record.found:
         line += f", {record.reads} reads of {record.read_bytes} bytes"
     if record.retries:
         line += f", {record.retries} repeated"

@@ -148,15 +148,16 @@ class Handlers:
         self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
     ) -> web.StreamResponse:
         """Answer the present version of a file, or a part of it."""
-        started, viewer = perf_counter(), request[TRACE].viewer
+        started, trace = perf_counter(), request[TRACE]
         try:
-            source = await self._service.open(segments, viewer)
+            source = await self._service.open(segments, trace.viewer)
         except IsFolder:
             return _to_folder(request)
         except NotFound:
-            if self._service.archive.below(segments, viewer):
+            if self._service.archive.below(segments, trace.viewer):
                 return _to_folder(request)
             raise
+        trace.stored = source.stored
         resolved = started, perf_counter()
         try:
             if parameters:
@@ -215,7 +216,7 @@ class Handlers:
         headers[hdrs.CONTENT_TYPE] = content_type(source.file_name)
         answer = self._service.plan_file(source)
         answer.timings["resolve"] = resolved
-        request[TRACE].answer = answer
+        request[TRACE].timings = answer.timings
         return await self._sender.send_plain(request, answer, headers, validators)
 
     async def _get_cutout(
@@ -233,7 +234,7 @@ class Handlers:
             return web.Response(status=304, headers=headers)
         answer = await self._service.plan_cutout(source, query)
         answer.timings["resolve"] = resolved
-        request[TRACE].answer = answer
+        request[TRACE].timings = answer.timings
         name = cutout_name(source, gzipped=gzipped)
         headers[hdrs.CONTENT_TYPE] = GZIP if gzipped else FITS
         headers[hdrs.CONTENT_DISPOSITION] = disposition(name)

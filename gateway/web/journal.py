@@ -5,17 +5,16 @@ the processor's caches, as one after the other.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from time import time
-from types import MappingProxyType
 from typing import NamedTuple
 
 from aiohttp import web
 
+from gateway.service import Timings
 from gateway.web.trace import Trace
 
 _COLLECT_S = 0.2
-_NO_TIMINGS: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
 
 class Record(NamedTuple):
@@ -43,10 +42,9 @@ class Record(NamedTuple):
     """Those of them that were needed."""
     retries: int
     """Requests to the storage that repeated another."""
-    timings: Mapping[str, tuple[float, float]]
-    """When each step began and ended, as `perf_counter` tells it."""
-    planned: bool
-    """Whether it came to an answer from a storage."""
+    timings: Timings
+    found: bool
+    """Whether it leads to a file."""
     broken: bool
     """Whether its answer could not be finished."""
 
@@ -70,8 +68,7 @@ class Journal:
         """Note a request that was answered."""
         if not self._records:
             asyncio.get_running_loop().call_later(_COLLECT_S, self.tell)
-        answer = trace.answer
-        stored = answer.stored if answer else None
+        stored = trace.stored
         self._records.append(
             Record(
                 time(),
@@ -87,8 +84,8 @@ class Journal:
                 stored.bytes_read if stored else 0,
                 stored.bytes_needed if stored else 0,
                 trace.effort.retries,
-                answer.timings if answer else _NO_TIMINGS,
-                answer is not None,
+                trace.timings,
+                stored is not None,
                 trace.broken is not None,
             )
         )

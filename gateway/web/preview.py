@@ -22,6 +22,7 @@ from gateway.web.entity import (
     make_validators,
     success_headers,
 )
+from gateway.web.trace import TRACE
 
 # Raise it when equal queries of equal files give other pictures.
 PICTURE_VERSION = 1
@@ -63,6 +64,7 @@ class Previews:
         is_json = query.format == "json"
         drawing = await self._pictures.plan(source, query, needs_sky=is_json)
         drawing.timings["resolve"] = resolved
+        request[TRACE].timings = drawing.timings
         headers[hdrs.CONTENT_TYPE] = "application/json"
         if not is_json:
             headers[hdrs.CONTENT_TYPE] = CONTENT_TYPES[query.format]

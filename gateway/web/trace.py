@@ -8,9 +8,10 @@ from secrets import token_hex
 from aiohttp import hdrs, web
 
 from gateway.access import PUBLIC, Viewer
-from gateway.service import Answer
+from gateway.service import Timings
 from gateway.storage.archive import Collection
 from gateway.storage.effort import EFFORT, Effort
+from gateway.storage.store import StoredObject
 from gateway.web.clients import Clients
 
 _EXPOSED = (
@@ -35,8 +36,10 @@ class Trace:
     """Who asks."""
     collection: Collection | None = None
     """Where the path leads, whether or not there is such a file."""
-    answer: Answer | None = None
-    """The answer, once it was planned."""
+    stored: StoredObject | None = None
+    """The file, once it was found."""
+    timings: Timings = field(default_factory=dict)
+    """Of its answer, once that was planned."""
     effort: Effort = field(default_factory=Effort)
     """What it costs remote storages."""
     sent_bytes: int = 0

@@ -48,6 +48,27 @@ async def test_a_line_of_json(
     assert line["ms"] > 0
 
 
+@pytest.mark.parametrize(
+    ("query", "status", "steps"),
+    [
+        ("format=png", 200, {"resolve", "plan", "read", "encode"}),
+        ("format=json", 200, {"resolve", "plan", "read", "measure"}),
+        ("view", 200, set()),
+        ("center=999,999px&size=1px", 500, set()),
+    ],
+)
+async def test_all_that_is_read_of_a_file_is_told(
+    connect: Connect, capsys: pytest.CaptureFixture[str], query: str, status: int, steps: set[str]
+):
+    """Pictures, pages and refusals have cost reads, too."""
+    log, _ = await write_lines(connect, capsys, f"{IMAGE}?{query}", "json")
+    (line,) = [json.loads(line) for line in log.splitlines()]
+
+    assert line["status"] == status
+    assert line["reads"] >= 1
+    assert set(line["steps_ms"]) == steps
+
+
 async def test_a_line_for_people(connect: Connect, capsys: pytest.CaptureFixture[str]):
     """A person reads the same."""
     log, _ = await write_lines(connect, capsys, IMAGE, "text")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from gateway.config_server import ServerSettings
+from gateway.config_server import ServerSettings, TelemetrySettings
 from gateway.config_sources import (
     Source,
     describe_problem,
@@ -197,6 +197,7 @@ class Settings(Table):
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     cache: CacheSettings = Field(default_factory=CacheSettings)
+    telemetry: TelemetrySettings = TelemetrySettings()
     collections: tuple[CollectionSettings, ...] = Field(default=(), strict=False)
 
     @property

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.config_values import Network, SigningKey, Table
+from gateway.config_values import Collector, Network, Secret, SigningKey, Table
 
 
 class ServerSettings(Table):
@@ -28,3 +28,23 @@ class ServerSettings(Table):
     """Addresses and networks of proxies whose X-Forwarded-For names the client."""
     signing_keys: tuple[SigningKey, ...] = Field(default=(), strict=False, repr=False)
     """Keys of signed URLs: the first signs, all are accepted; "env:NAME" stands for a variable."""
+
+
+class TelemetrySettings(Table):
+    """``[telemetry]``: traces of requests, for a collector of OpenTelemetry."""
+
+    endpoint: Collector = ""
+    """Where traces are sent by OTLP over HTTP, as in "http://127.0.0.1:4318/v1/traces"; empty for
+    nowhere. Needs ibe-gateway[otel]."""
+    headers: dict[str, Secret] = Field(default={}, repr=False)
+    """Headers that the collector wants; "env:NAME" stands for an environment variable."""
+    service_name: str = Field(default="ibe-gateway", min_length=1)
+    """What the traces are found by."""
+    sample_ratio: float = Field(default=1.0, ge=0, le=1)
+    """Share of the requests that are traced; those that bring a traceparent do as that says."""
+    pass_on: bool = True
+    """Whether web servers that files are read from are told the trace, by traceparent."""
+    max_spans: int = Field(default=4096, ge=1, le=2**20)
+    """Spans that a worker keeps until they are sent; further ones are lost."""
+    timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """How long the collector may take for a batch; also for the last, after SIGTERM; in seconds."""

@@ -1,9 +1,11 @@
 """Values of settings that need more than a type."""
 
 import os
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -27,6 +29,21 @@ def _check_network(value: str) -> str:
     return value
 
 
+def _check_collector(value: str) -> str:
+    if value and urlsplit(value).scheme not in {"http", "https"}:
+        raise ValueError("must begin with http:// or https://")
+    if value and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
+        raise ValueError("needs OpenTelemetry: pip install 'ibe-gateway[otel]'")
+    return value
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # what it lies in is missing
+        return False
+
+
 def _check_signing_key(value: str) -> str:
     if len(value) < _MIN_KEY_LENGTH:
         raise ValueError(f"must have at least {_MIN_KEY_LENGTH} characters")
@@ -35,6 +52,10 @@ def _check_signing_key(value: str) -> str:
 
 Option = Annotated[Any, AfterValidator(_resolve_secret)]
 """Of a storage; may stand for an environment variable."""
+Secret = Annotated[str, AfterValidator(_resolve_secret)]
+"""May stand for an environment variable."""
+Collector = Annotated[str, AfterValidator(_check_collector)]
+"""URL of a collector of OpenTelemetry; empty for none."""
 Network = Annotated[str, AfterValidator(_check_network)]
 """An IP address, or a network of them."""
 SigningKey = Annotated[str, AfterValidator(_resolve_secret), AfterValidator(_check_signing_key)]

@@ -51,6 +51,7 @@ from gateway.storage.http_answer import (
 from gateway.storage.links import parse_links
 from gateway.storage.multipart import max_body_bytes, read_boundary, unpack_parts
 from gateway.storage.store import Buffer, Entry, ObjectInfo
+from gateway.storage.watcher import WATCHER
 
 _NO_HEAD = frozenset({405, 501})
 _MAX_RANGES = 100  # Apache takes 200; so many are less than 4 KiB of a request's head
@@ -210,7 +211,10 @@ class HttpEngine:
         url = URL(f"{self._root}/{quote(key)}{self._query}", encoded=True)
         with _translated():
             async with self._session.request(
-                method, url, headers=headers, allow_redirects=True
+                method,
+                url,
+                headers={**(headers or {}), **WATCHER.get().headers()},
+                allow_redirects=True,
             ) as answer:
                 yield answer
 

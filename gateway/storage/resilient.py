@@ -19,6 +19,7 @@ from gateway.storage.effort import EFFORT
 from gateway.storage.engine import BUSY, TOO_SLOW, Engine
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 from gateway.storage.tally import Tally
+from gateway.storage.watcher import WATCHER
 
 _Answer = TypeVar("_Answer")
 _FIRST_WAIT_S = 0.1  # at most, before the second try; then twice as long each time
@@ -50,17 +51,17 @@ class ResilientEngine:
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of an object."""
-        return await self._ask(lambda: self._engine.head(key))
+        return await self._ask("head", lambda: self._engine.head(key))
 
     async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
         """Read bytes."""
-        return await self._ask(lambda: self._engine.get(key, start, stop, version))
+        return await self._ask("get", lambda: self._engine.get(key, start, stop, version))
 
     async def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], version: ObjectInfo
     ) -> Buffer:
         """Read several ranges by one request."""
-        return await self._ask(lambda: self._engine.get_ranges(key, ranges, version))
+        return await self._ask("get_ranges", lambda: self._engine.get_ranges(key, ranges, version))
 
     async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
         """List a folder; after a failure the listing goes on behind its last entry."""
@@ -74,25 +75,25 @@ class ResilientEngine:
                 listing = self._engine.entries(key, after)
                 raise
 
-        while (entry := await self._ask(next_entry)) is not None:
+        while (entry := await self._ask("entries", next_entry)) is not None:
             after = entry.mark
             yield entry
 
     async def probe(self) -> None:
         """Make sure that the storage answers."""
-        await self._ask(self._engine.probe)
+        await self._ask("probe", self._engine.probe)
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._engine.close()
 
-    async def _ask(self, question: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    async def _ask(self, what: str, question: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """Ask until there is an answer, no time, or no further try."""
         give_up = monotonic() + self._limits.storage_timeout_s
         for tries in count(1):
             self._breaker.check()
             try:
-                return await self._try(question, give_up - monotonic())
+                return await WATCHER.get().watch(what, lambda: self._try(question, give_up))
             except (TransientFault, StorageTimeout) as error:
                 asked_s = getattr(error, "retry_after_s", 0.0)
                 # "full jitter": those that failed together do not come back together
@@ -107,12 +108,10 @@ class ResilientEngine:
             await asyncio.sleep(wait_s)
         raise AssertionError  # `count` has no end
 
-    async def _try(
-        self, question: Callable[[], Awaitable[_Answer]], seconds_left: float
-    ) -> _Answer:
+    async def _try(self, question: Callable[[], Awaitable[_Answer]], give_up: float) -> _Answer:
         self.tally.tries += 1
         try:
-            async with asyncio.timeout(min(seconds_left, self._limits.storage_try_s)):
+            async with asyncio.timeout(min(give_up - monotonic(), self._limits.storage_try_s)):
                 answer = await question()
         except (TransientFault, StorageTimeout, TimeoutError) as error:
             self.tally.failures += 1

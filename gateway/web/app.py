@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as METRICS
 
 from gateway.config import Settings
+from gateway.config_server import TelemetrySettings
 from gateway.service import Service, open_service
 from gateway.web.access_log import AccessLog
 from gateway.web.admission import Admission
@@ -18,6 +19,8 @@ from gateway.web.middleware import Gate, Handler
 
 SERVICE = web.AppKey("service", Service)
 GATE = web.AppKey("gate", Gate)
+ANSWER = web.AppKey[Handler]("answer")
+"""Answers every request: the gate, or what traces them on their way there."""
 
 _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break, which a name may have
 
@@ -64,7 +67,8 @@ def build_app(settings: Settings, seat: Seat | None = None) -> web.Application:
     app[SERVICE] = service
     # one route: a look into a dictionary costs a fraction of aiohttp's routes and middlewares
     app[GATE] = gate = Gate(settings, dispatch, journal, admission, handlers.find_collection)
-    app.router.add_route("*", _ANY_PATH, gate.answer)
+    app[ANSWER] = _traced(gate.answer, app, settings.telemetry)
+    app.router.add_route("*", _ANY_PATH, app[ANSWER])
 
     async def begin(_: web.Application) -> None:
         gauges.begin()
@@ -77,3 +81,18 @@ def build_app(settings: Settings, seat: Seat | None = None) -> web.Application:
     app.on_startup.append(begin)
     app.on_cleanup.append(close)
     return app
+
+
+def _traced(answer: Handler, app: web.Application, settings: TelemetrySettings) -> Handler:
+    """Let requests be traced, if that is wanted."""
+    if not settings.endpoint:
+        return answer
+    from gateway.web.telemetry import Telemetry  # noqa: PLC0415 - its packages are an extra
+
+    telemetry = Telemetry(settings)
+
+    async def close(_: web.Application) -> None:
+        await telemetry.close()
+
+    app.on_cleanup.append(close)
+    return telemetry.wrap(answer)

@@ -32,7 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LOG = logging.getLogger("gateway")
 _ALLOWED = f"{hdrs.METH_GET}, {hdrs.METH_HEAD}, {hdrs.METH_OPTIONS}"
 _METHODS = frozenset(_ALLOWED.split(", "))
-_UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})  # an operator asks in trouble, too
+UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})  # an operator asks in trouble, too
 _REFUSALS = GatewayError, web.HTTPException, PreconditionFailed, RangeNotSatisfiable
 
 
@@ -96,7 +96,7 @@ class Gate:
     async def _admit(self, request: web.Request, trace: Trace) -> web.StreamResponse:
         if request.method not in _METHODS:
             raise web.HTTPMethodNotAllowed(request.method, _METHODS)
-        if request.rel_url.raw_path in _UNGUARDED:
+        if request.rel_url.raw_path in UNGUARDED:
             return await self._handler(request)
         task, client = request.task, quota_key(trace.client)
         self._admission.enter(client)

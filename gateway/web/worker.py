@@ -7,7 +7,7 @@ from types import FrameType
 from aiohttp import web
 from aiohttp.worker import GunicornUVLoopWebWorker
 
-from gateway.web.app import GATE
+from gateway.web.app import ANSWER, GATE
 
 _SEE_OFF_S = 1.0  # for a client to ask once more, and to be told that it was the last time
 _LOOK_S = 0.02
@@ -30,7 +30,7 @@ class Runner(web.AppRunner):
     """
 
     async def setup(self) -> None:
-        """Hand requests to the gate itself.
+        """Hand requests to what answers them.
 
         There is one route for all, and the way to it through aiohttp's router and middlewares costs
         a small cutout a twentieth.
@@ -38,7 +38,7 @@ class Runner(web.AppRunner):
         await super().setup()
         if self.server is not None:
             # what the application makes of a message is a web.Request
-            self.server.request_handler = self.app[GATE].answer  # type: ignore[assignment]
+            self.server.request_handler = self.app[ANSWER]  # type: ignore[assignment]
 
     async def cleanup(self) -> None:
         """Take no more connections, answer what comes on those that are there, then end."""

@@ -25,7 +25,7 @@ from gateway.web.deadlines import Deadlines
 from gateway.web.journal import Journal
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.problems import Problem, describe_error, render_problem
-from gateway.web.trace import Trace, Tracer
+from gateway.web.trace import EXPOSED, Trace, Tracer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -130,6 +130,9 @@ class Gate:
             headers[hdrs.RETRY_AFTER] = str(seconds)
         if trace.collection is None:  # pages of other origins may read also what refuses them
             trace.collection = self._find(request)
+            if trace.collection is None and trace.varies:  # it may be one that a key would open
+                headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+                headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
         body, headers[hdrs.CONTENT_TYPE] = render_problem(
             problem, request.headers.get(hdrs.ACCEPT, "")
         )

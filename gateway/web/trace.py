@@ -14,10 +14,11 @@ from gateway.storage.effort import EFFORT, Effort
 from gateway.storage.store import StoredObject
 from gateway.web.clients import Clients
 
-_EXPOSED = (
+EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
-    "Server-Timing, X-Request-ID"
+    "Retry-After, Server-Timing, X-Request-ID"
 )
+"""The headers that pages of other origins may read (Fetch standard)."""
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -66,7 +67,7 @@ class Trace:
                 headers[hdrs.CACHE_CONTROL] = "private, no-cache"
         if self.collection is not None and self.collection.settings.cors:
             headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
 
 
 TRACE = web.RequestKey("trace", Trace)

@@ -1,5 +1,6 @@
 """What may not be seen is, in every answer, not there."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
-from gateway.config import CollectionSettings, Settings
+from gateway.config import CollectionSettings, LimitSettings, Settings
 from gateway.config_server import ServerSettings
 from gateway.core.box import BoxRule
 from gateway.keys import make_token, sign_url
@@ -32,6 +33,7 @@ SETTINGS = Settings(
         CollectionSettings(path=CLOSED, url="memory://b", title="Closed", access=(RULE,)),
     ),
 )
+FULL = LimitSettings(max_requests=1)
 OBJECTS = {
     OPEN: {"a.fits": FILE, "night/a.fits": FILE, "closed/shadow.fits": FILE},
     CLOSED: {"a.fits": FILE, "deep/b.txt": b"text"},
@@ -54,9 +56,9 @@ async def client(aiohttp_client: Connect) -> TestClient:
     return await serve(aiohttp_client)
 
 
-async def serve(aiohttp_client: Connect) -> TestClient:
+async def serve(aiohttp_client: Connect, settings: Settings = SETTINGS) -> TestClient:
     """Serve an open collection, and in its folders a closed one and a closed night."""
-    app = build_app(SETTINGS)
+    app = build_app(settings)
     app[SERVICE].archive = Archive(
         {
             each.path: Collection(
@@ -181,3 +183,20 @@ async def test_a_viewer_in_a_browser_may_send_its_token(client: TestClient):
         assert response.headers["Access-Control-Allow-Origin"] == "*"
     opened = await client.get(FILES[0], headers=BEARER)
     assert opened.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("path", [FILES[0], FILES[2], f"{OPEN}/a.fits", "/elsewhere"])
+async def test_a_viewer_in_a_browser_can_read_why_it_is_refused(aiohttp_client: Connect, path: str):
+    """What is refused before a key is looked at tells other origins when to come back."""
+    client = await serve(aiohttp_client, SETTINGS.model_copy(update={"limits": FULL}))
+    slow = client.app[SERVICE].archive.collections[OPEN].store.objects["a.fits"]
+    slow.gate = asyncio.Event()
+    waiting = asyncio.create_task(client.get(f"{OPEN}/a.fits"))
+    await slow.arrivals.acquire()
+    refused = await client.get(path, headers=BEARER)
+    slow.gate.set()
+    await waiting
+
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
+    assert refused.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Retry-After" in refused.headers["Access-Control-Expose-Headers"]

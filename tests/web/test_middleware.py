@@ -179,6 +179,8 @@ async def test_pages_of_other_origins_can_read_a_refusal(connect: Connect, *, co
 
     assert refused.status == 503
     assert refused.headers.get("Access-Control-Allow-Origin") == ("*" if cors else None)
+    exposed = refused.headers.get("Access-Control-Expose-Headers", "")
+    assert ("Retry-After" in exposed) is cors
 
 
 async def test_one_client_is_told_that_it_asks_too_much(connect: Connect):

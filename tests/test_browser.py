@@ -1,7 +1,9 @@
 """The pages in a real browser: what a person sees, does and gets."""
 
 import re
+import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +14,9 @@ from astropy.wcs import WCS
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from gateway.config import load_settings
 from gateway.demo_images import EUCLID_CENTER
+from gateway.keys import sign_url
 from tests.browser import start_browser, take_screenshot, visit
 from tests.running import run_gateway
 
@@ -27,6 +31,7 @@ SPHEREX = (
 WISE = "wise/allsky/4band_p1bm_frm/6a/02206a/149/02206a149-w1-int-1b.fits"
 TIMES = "\N{MULTIPLICATION SIGN}"
 ARCMIN = "\N{PRIME}"
+KEY = "a key that nobody else in the world knows"
 LAPTOP = {"width": 1440, "height": 900}
 
 
@@ -255,6 +260,45 @@ def test_without_scripts(browser: Browser, root: str):
         take_screenshot(page, "thumbnails")
 
     assert widths == [96, 96]
+
+
+def test_a_signed_page_shows_its_pictures(browser: Browser, demo_archive: Path, tmp_path: Path):
+    """Who has its address sees the image, and gets neither cutouts nor the address of them."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        f'[server]\nport = 0\nsigning_keys = ["{KEY}"]\n[[collections]]\npath = "/ibe/data"\n'
+        f'url = "{demo_archive}"\n[[collections.access]]\n'
+    )
+    with run_gateway("serve", "--config", config) as gateway:
+        address = f"{gateway.url}/ibe/data/{WISE}?view"
+        signed = sign_url(address, timedelta(hours=1), load_settings(config))
+        signature = signed.rpartition("=")[2]
+        asked: list[tuple[str, str]] = []
+        with visit(browser, signed, viewport=LAPTOP) as page:
+            page.on("request", lambda request: asked.append((request.url, str(request.headers))))
+            page.reload()
+            wait_for_image(page)
+            page.locator("#stage").hover(position={"x": 400, "y": 200})
+            expect(page.locator("#pixel")).to_have_text(re.compile(r"\d"))
+            expect(page.locator("#cards")).to_contain_text("CRVAL1")
+            page.get_by_label("Centre").fill("500,500px")
+            page.get_by_label("Size").fill("100px")
+            expect(page.locator("[data-size]")).to_contain_text("100")
+            assert signature not in told(page, "url")
+            assert page.get_by_role("link", name="Download").count() == 0
+            take_screenshot(page, "signed")
+        with visit(browser, signed, viewport=LAPTOP, java_script_enabled=False) as page:
+            assert page.locator("noscript img").evaluate("e => e.naturalWidth") == 1016
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.wait()
+        log = gateway.read_log()
+
+    assert not any(signature in headers for _, headers in asked)
+    carrying = [url for url, _ in asked if signature in url]
+    assert {urlsplit(url).path for url in carrying} == {urlsplit(address).path}
+    assert len(carrying) < len(asked)
+    assert "format=png" in log
+    assert signature not in log
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (768, "dark"), (1440, "light")])

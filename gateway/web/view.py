@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from gateway.access import PUBLIC
 from gateway.core.colormap import COLORMAPS
 from gateway.core.errors import BadParameter
 from gateway.core.image import Parent
@@ -18,9 +19,11 @@ from gateway.web.assets import assets_path
 from gateway.web.entity import is_known, make_validators, success_headers
 from gateway.web.listing import quote_segment, wants_json
 from gateway.web.pages import HTML, render_page, viewer_security_policy
+from gateway.web.trace import TRACE
+from gateway.web.viewers import ticket_of
 
 # Raise it when the page of an equal file is another.
-PAGE_VERSION = 1
+PAGE_VERSION = 2
 
 
 async def get_view(
@@ -35,7 +38,8 @@ async def get_view(
     """
     wanted = _parse(parameters)
     is_json = wants_json(request.headers.get(hdrs.ACCEPT, ""))
-    what = f"view {wanted} {is_json} {PAGE_VERSION} {assets_path()}"
+    ticket = _find_ticket(request, source)
+    what = f"view {wanted} {is_json} {ticket} {PAGE_VERSION} {assets_path()}"
     validators = make_validators(source, what)
     headers = success_headers(source, validators) | {hdrs.VARY: hdrs.ACCEPT}
     # a page that outlives an upgrade would ask for scripts that are gone
@@ -53,7 +57,14 @@ async def get_view(
         return web.Response(body=json.dumps(description).encode() + b"\n", headers=headers)
     headers[hdrs.CONTENT_TYPE] = HTML
     headers["Content-Security-Policy"] = viewer_security_policy()
+    description["ticket"] = ticket
     return web.Response(body=_render(source, known.parent, description), headers=headers)
+
+
+def _find_ticket(request: web.Request, source: Source) -> str:
+    """Give what the pictures on the page are opened by; empty if they are for everybody."""
+    is_public = PUBLIC.may_see(source.collection.settings.access, source.key)
+    return ticket_of(request) if request[TRACE].viewer.has_ticket and not is_public else ""
 
 
 def _parse(parameters: Mapping[str, str]) -> int | str | None:

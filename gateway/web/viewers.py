@@ -8,9 +8,11 @@ from time import time
 from aiohttp import hdrs, web
 
 from gateway.access import PUBLIC, Viewer, hash_token, sign
+from gateway.core.preview_query import asks_for_picture
 
 _BEARER = "bearer"
 _SIGNATURE = re.compile(r"((?:^|[?&])signature=)[^&]*")
+_PAGE = {"view": ""}  # whose signature opens what it shows, too: the pictures of the file
 _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 
 
@@ -47,11 +49,21 @@ class Viewers:
         expires, signature = parameters.pop("expires"), parameters.pop("signature")
         if not (_SECONDS.fullmatch(expires) and signature.isascii()):
             return False
+        opened = [parameters]
+        if "view" in parameters or asks_for_picture(parameters):
+            opened.append(_PAGE)
         right = [
-            compare_digest(signature, sign(segments, parameters, int(expires), key))
+            compare_digest(signature, sign(segments, each, int(expires), key))
             for key in self._signing_keys
+            for each in opened
         ]
         return any(right) and time() < int(expires)
+
+
+def ticket_of(request: web.Request) -> str:
+    """Give the part of a query that opens what a signed URL leads to, as it was found to do."""
+    query = request.rel_url.query
+    return f"expires={query['expires']}&signature={query['signature']}"
 
 
 def redact(url: str) -> str:

@@ -173,6 +173,42 @@ async def test_the_log_has_no_key(aiohttp_client: Connect, capsys: pytest.Captur
     assert "signature=…" in log
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        (FILES[0], "format=png", 200),
+        (FILES[0], "format=json&center=50,40px&size=3px", 200),
+        (FILES[0], "view&hdu=0", 200),
+        (FILES[0], "", 404),
+        (FILES[0], CUT, 404),
+        (FILES[0], f"{CUT}&format=fits", 404),
+        (FILES[2], "format=png", 404),
+        (f"{CLOSED}/", "", 404),
+    ],
+)
+async def test_the_signature_of_a_page_opens_its_pictures_alone(
+    client: TestClient, path: str, query: str, status: int
+):
+    """They, their numbers and the headers are what it shows; nothing else, and of no other file."""
+    ticket = sign_url(f"{FILES[0]}?view", timedelta(hours=1), SETTINGS).partition("&")[2]
+    found = await get_raw(client, f"{path}?{query}&{ticket}".replace("?&", "?"))
+    without = await get_raw(client, f"{path}?{query}")
+    other = sign_url(f"{FILES[0]}?format=png", timedelta(hours=1), SETTINGS).partition("&")[2]
+    page = await get_raw(client, f"{FILES[0]}?view&{other}")
+
+    assert (found.status, without.status, page.status) == (status, 404, 404)
+    assert found.headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_a_page_that_all_may_see_needs_no_ticket(client: TestClient):
+    """Where the file is public, a signature changes nothing, and is not handed on."""
+    signed = sign_url(f"{OPEN}/a.fits?view", timedelta(hours=1), SETTINGS)
+    page = await (await get_raw(client, signed)).text()
+
+    assert "signature" not in page
+    assert "Download the whole file" in page
+
+
 async def test_a_viewer_in_a_browser_may_send_its_token(client: TestClient):
     """A preflight brings no token, and lets one through, wherever it asks."""
     asked = {"Access-Control-Request-Headers": "authorization", "Origin": "https://viewer"}

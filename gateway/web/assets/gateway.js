@@ -1,5 +1,13 @@
 // Questions to the gateway about the file that this page shows, and the words it speaks.
 
+/** What the page was told of its file, and the key to its pictures, if a signed address opened it. */
+export const file = JSON.parse(document.querySelector("#file").textContent);
+
+/** Give the address of something that the page shows. */
+export function addressOf(parameters) {
+  return `?${writeQuery(parameters)}${file.ticket && `&${file.ticket}`}`;
+}
+
 /** Write a query as people read it: only what must be is percent-encoded. */
 export function writeQuery(parameters) {
   const encode = (text) =>
@@ -13,7 +21,7 @@ export function writeQuery(parameters) {
 /** Ask for JSON; a refusal is an Error with the sentence that tells why. */
 export async function ask(parameters, signal) {
   const headers = { Accept: "application/json" };
-  const response = await fetch(`?${writeQuery(parameters)}`, { headers, signal });
+  const response = await fetch(addressOf(parameters), { headers, signal });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.detail);
   return answer;

@@ -3,7 +3,7 @@
 // OpenSeadragon counts from the top left corner; FITS pixels count from the bottom left one, and
 // the centre of the first is (1, 1).
 
-import { writeBox, writeQuery } from "./gateway.js";
+import { addressOf, writeBox } from "./gateway.js";
 
 const { OpenSeadragon } = window;
 const TILE = 256;
@@ -20,7 +20,7 @@ function tilesOf({ width, height }, parameters, box) {
     getTileUrl(level, column, row) {
       const side = TILE * 2 ** (maxLevel - level);
       const tile = { x: column * side + 1, y: height - (row + 1) * side + 1, width: side, height: side };
-      return `?${writeQuery({ format: "png", ...parameters, ...writeBox(tile, box), width: TILE })}`;
+      return addressOf({ format: "png", ...parameters, ...writeBox(tile, box), width: TILE });
     },
   };
 }

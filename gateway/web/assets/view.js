@@ -1,6 +1,6 @@
 // The page of an image: puts the stage, the forms and the header together.
 
-import { ask, inTurn, writeQuery } from "./gateway.js";
+import { ask, file, inTurn, writeQuery } from "./gateway.js";
 import { Cutout } from "./cutout.js";
 import { HeaderTable } from "./header.js";
 import { Stage } from "./stage.js";
@@ -9,7 +9,6 @@ import { setBar, turnCompass } from "./overlays.js";
 
 const OVERVIEW_PX = 512; // the width of the sample that cuts are found from
 const find = (selector) => document.querySelector(selector);
-const file = JSON.parse(find("#file").textContent);
 const display = find("#display").elements;
 
 const cutout = new Cutout(find("#cutout"), find("#results"), file.box);

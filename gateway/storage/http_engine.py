@@ -4,9 +4,11 @@ Folders are pages of links, as web servers make them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from math import inf
+from time import monotonic
 from urllib.parse import quote
 
 from aiohttp import (
@@ -55,7 +57,8 @@ from gateway.storage.watcher import WATCHER
 
 _NO_HEAD = frozenset({405, 501})
 _MAX_RANGES = 100  # Apache takes 200; so many are less than 4 KiB of a request's head
-_MAY_PASS = (SourceChanged, TransientFault, StorageTimeout, asyncio.CancelledError)
+_FIRST_REST_S = 60.0  # from asking for several ranges, after a first try that failed
+_MAY_PASS = (TransientFault, StorageTimeout, asyncio.CancelledError)
 
 
 class HttpEngine:
@@ -69,22 +72,34 @@ class HttpEngine:
         Sent with every request.
     max_listing_bytes : int
         Longest page that is read as the listing of a folder.
+    clock : callable
+        Gives seconds.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], max_listing_bytes: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        max_listing_bytes: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         root, _, query = url.partition("?")
         self._root = root.rstrip("/")
         self._query = f"?{query}" if query else ""
         self._max_listing_bytes = max_listing_bytes
         self._headers = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
         self._session: ClientSession | None = None
-        self._gives_parts: bool | None = None
-        """Whether the server answers several ranges well; None until it was asked for some."""
+        self._clock = clock
+        self._gives_parts = False
+        """Whether the server has answered several ranges well."""
+        self._parts_from = 0.0
+        """When it may be asked for several, by the clock."""
+        self._rest_s = _FIRST_REST_S
 
     @property
     def max_ranges(self) -> int:
-        """Many, until the server is found not to answer them."""
-        return 1 if self._gives_parts is False else _MAX_RANGES
+        """Many, unless the server was found not to answer them."""
+        return _MAX_RANGES if self._clock() >= self._parts_from else 1
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of a file."""
@@ -110,16 +125,23 @@ class HttpEngine:
 
         Notes
         -----
-        It is known after a first try that failed in any way, and after an answer that was wrong.
+        An answer that is wrong tells it for good. A failure that may pass does not: the server may
+        be down, the client may have gone. But some servers fail only where they are asked for
+        several ranges, so that after a first try that failed they are left alone for a while,
+        twice as long each time.
         """
-        if self._gives_parts is False:
+        if self.max_ranges == 1:
             raise ShortRead(SHORT)
         try:
             data = await self._get_parts(key, ranges, version)
+        except SourceChanged:
+            raise
         except (ArchiveError, asyncio.CancelledError) as error:
-            if self._gives_parts and isinstance(error, _MAY_PASS):
+            may_pass = isinstance(error, _MAY_PASS)
+            if may_pass and self._gives_parts:
                 raise
-            self._gives_parts = False
+            self._parts_from = self._clock() + self._rest_s if may_pass else inf
+            self._rest_s *= 2
             if isinstance(error, asyncio.CancelledError):  # a server may be silent, too
                 raise
             raise ShortRead(SHORT) from error

@@ -25,7 +25,7 @@ from gateway.storage.engines import open_engine
 from gateway.storage.http_engine import HttpEngine
 from gateway.storage.links import parse_links
 from gateway.storage.remote import RemoteStore
-from gateway.storage.store import Store
+from gateway.storage.store import ObjectInfo, Store
 from tests.servers import run_link, run_nginx
 from tests.storage.contract import FILES, StoreContract
 
@@ -240,7 +240,70 @@ async def test_the_longest_request_is_short_enough(connect: Connect):
     assert len(f"Range: bytes={','.join([f'{10**17}-{10**17 + 9}'] * most)}") < 4096
 
 
+class PartsServer:
+    """Gives two ranges of a file, or does with the request what it is told to."""
+
+    def __init__(self) -> None:
+        self.mood = "well"
+        self.arrivals = asyncio.Semaphore(0)
+
+    async def answer(self, _: web.Request) -> web.Response:
+        """Answer as the mood is."""
+        self.arrivals.release()
+        if self.mood == "silent":
+            await asyncio.Event().wait()
+        if self.mood != "well":
+            status, body, headers = BAD_ANSWERS[self.mood]
+            return web.Response(status=status, body=body, headers=headers)
+        size = len(LARGE)
+        parts = [
+            b"--b\r\nContent-Range: bytes %d-%d/%d\r\n\r\n" % (each.start, each.stop - 1, size)
+            + LARGE[each.start : each.stop]
+            + b"\r\n"
+            for each in TWO
+        ]
+        return web.Response(status=206, body=b"".join([*parts, b"--b--"]), headers=PARTS)
+
+
+@pytest.mark.parametrize("mood", ["failing", "silent"])
+async def test_a_first_try_that_fails_in_passing_is_not_the_last(mood: str):
+    """A 503, or a client that goes, means a rest, each twice as long; a wrong answer is the end."""
+    server, now_s = PartsServer(), 1000.0
+    app = web.Application()
+    app.router.add_get("/a", server.answer)
+
+    async def ask(mood: str) -> bytes:
+        server.mood = mood
+        question = asyncio.create_task(
+            engine.get_ranges("a", TWO, ObjectInfo(len(LARGE), "", None))
+        )
+        await server.arrivals.acquire()
+        if mood == "silent":
+            question.cancel()
+        return bytes(await question)
+
+    async with TestServer(app) as running:
+        engine = HttpEngine(str(running.make_url("")), {}, 1, lambda: now_s)
+        for rest_s in (60, 120):
+            with pytest.raises((ShortRead, asyncio.CancelledError)):
+                await ask(mood)
+            now_s += rest_s - 1
+            assert engine.max_ranges == 1
+            now_s += 1
+            assert engine.max_ranges > 1
+        assert await ask("well") == LARGE[:9] + LARGE[500:509]
+        with pytest.raises(TransientFault):
+            await ask("failing")
+        assert engine.max_ranges > 1
+        with pytest.raises(ShortRead):
+            await ask("first")
+        now_s += 10**9
+        assert engine.max_ranges == 1
+        await engine.close()
+
+
 PARTS = {"Content-Type": "multipart/byteranges; boundary=b"}
+TWO = [ByteRange(0, 9), ByteRange(500, 509)]
 BAD_ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "refused": (400, b"", {}),
     "forbidden": (403, b"", {}),
@@ -276,7 +339,8 @@ async def test_a_bad_answer_to_several_ranges_is_made_good_by_single_ones(name: 
     app = web.Application()
     app.router.add_get("/{name}", serve_parts_badly)
     async with TestServer(app) as server:
-        limits = LimitSettings(storage_try_s=0.5)
+        # the silent one is waited for; on a busy machine the others take their time, too
+        limits = LimitSettings(storage_try_s=2 if name == "silent" else 30)
         engine = open_engine(str(server.make_url("/")), {}, limits)
         stored = await RemoteStore(engine, limits, request_cost_s=0).open(name)
 

@@ -69,13 +69,21 @@ class LimitSettings(Table):
     """How long a failing storage is left alone, in seconds."""
     identity_age_s: float = Field(default=3.0, ge=0, le=86400)
     """How long a remote file is believed to be the version last seen, in seconds; 0 asks always."""
+    remembered_files: int = Field(default=16384, ge=1, le=2**24)
+    """Remote files of each collection whose versions a worker remembers; 16384 take about 8 MB."""
     storage_reads: int = Field(default=128, ge=1, le=4096)
     """Reads that run at once from each remote storage."""
     max_read_bytes: int = Field(default=2 * _MIB, ge=64 * _KIB, le=256 * _MIB)
     """Longest single read of a remote storage, in bytes; this many times storage_reads is the most
     memory that the reads of a storage take."""
+    storage_ranges: int = Field(default=100, ge=1, le=200)
+    """Ranges that a web server is asked for by one request, if it answers them well."""
     read_ahead_bytes: int = Field(default=8 * _MIB, ge=0, le=4 * _GIB)
     """How far an answer from a remote storage is read ahead of its client, in bytes."""
+    header_read_bytes: int = Field(default=32 * _KIB, ge=2880, le=16 * _MIB)
+    """How much is read at first where a header begins, in bytes; most headers are shorter."""
+    guessed_bytes: int = Field(default=768 * _KIB, ge=0, le=64 * _MIB)
+    """How much of a new remote file is read only because headers may be there, in bytes."""
     max_header_bytes: int = Field(default=16 * _MIB, ge=2880, le=_GIB)
     """Longest header of one HDU, in bytes."""
     max_layout_bytes: int = Field(default=64 * _MIB, ge=2880, le=4 * _GIB)
@@ -108,6 +116,8 @@ class LimitSettings(Table):
     """Largest picture, in pixels; what would be larger is drawn smaller."""
     max_sampled_bytes: int = Field(default=2 * _GIB, ge=_MIB)
     """How much of an image may be read, or unpacked, for one picture, in bytes."""
+    sampled_at_once_bytes: int = Field(default=32 * _MIB, ge=_MIB, le=_GIB)
+    """How much of that is held in memory for each picture, in bytes."""
     max_url_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)
     """Longest request line, in bytes."""
     max_field_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)

@@ -127,7 +127,9 @@ class Pictures:
 
     async def _read(self, drawing: Drawing) -> NDArray[Any]:
         started = perf_counter()
-        raw = await read_samples(drawing.image, drawing.sampling, drawing.stored)
+        raw = await read_samples(
+            drawing.image, drawing.sampling, drawing.stored, self._limits.sampled_at_once_bytes
+        )
         drawing.timings["read"] = started, perf_counter()
         return raw
 

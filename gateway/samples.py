@@ -18,9 +18,7 @@ from gateway.core.tiles import TiledImage
 from gateway.reading import read_band
 from gateway.storage.store import StoredObject
 
-_READ_BYTES = 16 * 1024 * 1024  # that are read at a time: enough for a remote store to plan with
-_BANDS_AT_ONCE = 8
-_UNPACKED_BYTES = 64 * 1024 * 1024  # of bands that are unpacked at once
+_BANDS_AT_ONCE = 8  # rows of tiles that are unpacked
 _ROWS_IN_A_ROW = 128  # that are copied before others get their turn: about a millisecond
 
 
@@ -73,7 +71,9 @@ def _measure_bands(tiles: TiledImage, sampling: Sampling) -> tuple[int, int]:
     return across * prod(tiles.tile_shape) * tiles.pixel_bytes, upwards
 
 
-async def read_samples(image: Image, sampling: Sampling, stored: StoredObject) -> NDArray[Any]:
+async def read_samples(
+    image: Image, sampling: Sampling, stored: StoredObject, at_once_bytes: int
+) -> NDArray[Any]:
     """Read the pixels that a picture shows.
 
     Parameters
@@ -84,6 +84,8 @@ async def read_samples(image: Image, sampling: Sampling, stored: StoredObject) -
         The part of it that is drawn.
     stored : StoredObject
         What it is read from.
+    at_once_bytes : int
+        How much of it is read, or unpacked, at a time.
 
     Returns
     -------
@@ -97,11 +99,12 @@ async def read_samples(image: Image, sampling: Sampling, stored: StoredObject) -
     found = np.empty((sampling.ny, sampling.nx), DTYPES[image.bitpix])
     if image.tiles is not None:
         band_bytes, _ = _measure_bands(image.tiles, sampling)
-        at_once = min(_BANDS_AT_ONCE, max(1, _UNPACKED_BYTES // band_bytes))
+        at_once = min(_BANDS_AT_ONCE, max(1, at_once_bytes // band_bytes))
         await _unpack(image.tiles, sampling, stored, found, at_once)
     else:
         done = await _copy_resident(image, sampling, stored, found)
-        await _read_rows(image, sampling, stored, found[done:], done)
+        if done < sampling.ny:
+            await _read_rows(image, sampling, stored, found[done:], at_once_bytes)
     return found[::-1]
 
 
@@ -121,15 +124,17 @@ async def _copy_resident(
 
 
 async def _read_rows(
-    image: Image, sampling: Sampling, stored: StoredObject, found: NDArray[Any], first: int
+    image: Image,
+    sampling: Sampling,
+    stored: StoredObject,
+    found: NDArray[Any],
+    at_once_bytes: int,
 ) -> None:
-    """Read rows whole, for their pixels lie too close to each other to be worth a read each."""
+    """Read the last rows whole: their pixels lie too close together to be worth a read each."""
     rows = row_block(image, sampling)
-    if first == rows.n_rows:
-        return
     # a row is never cut: the largest has fewer bytes than a picture may need
-    part_bytes = max(_READ_BYTES, rows.row_bytes)
-    for part in split_block(rows.rows(first, rows.n_rows), part_bytes):
+    part_bytes = max(at_once_bytes, rows.row_bytes)
+    for part in split_block(rows.rows(rows.n_rows - len(found), rows.n_rows), part_bytes):
         data = await stored.read(part)
         whole = np.frombuffer(data, np.uint8).reshape(part.n_rows, part.row_bytes)
         found[: part.n_rows] = take_columns(whole, image, sampling)

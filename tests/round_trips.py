@@ -13,8 +13,8 @@ from gateway.core.box import BoxRule
 from gateway.core.query import parse_query
 from gateway.service import Service, open_service
 from gateway.storage.archive import Archive, Collection
-from gateway.storage.remote import RemoteStore
 from tests.rounds import FarEngine, spherex_file
+from tests.storage.engines import make_store
 
 QUERY = parse_query({"center": "1000,900px", "size": "200px"})
 
@@ -35,7 +35,7 @@ def make_service(engine: FarEngine, folder: Path) -> Service:
     """Do what a worker does when it begins."""
     service = open_service(Settings(cache={"dir": folder}))
     settings = CollectionSettings(path="/ibe/data", url="memory://far")
-    collection = Collection(settings, RemoteStore(engine), BoxRule.EXACT)
+    collection = Collection(settings, make_store(engine), BoxRule.EXACT)
     service.archive = Archive({settings.path: collection})
     return service
 

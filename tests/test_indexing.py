@@ -17,10 +17,10 @@ from gateway.core.box import BoxRule
 from gateway.indexing import Indexer, Tally
 from gateway.service import open_service
 from gateway.storage.archive import Archive, Collection
-from gateway.storage.remote import RemoteStore
 from tests.fits_files import TAN, image, mef, table
 from tests.rounds import FarEngine
 from tests.running import REPOSITORY
+from tests.storage.engines import make_store
 
 FILE = image(cards=TAN)
 
@@ -166,7 +166,7 @@ async def test_a_bounded_number_is_read_at_once(tmp_path: Path):
     engine = FarEngine({f"{n}.fits": FILE for n in range(40)})
     collection = CollectionSettings(path="/ibe/data", url="memory://x")
     service = open_service(Settings(cache={"dir": tmp_path}))
-    found = Collection(collection, RemoteStore(engine), BoxRule.EXACT)
+    found = Collection(collection, make_store(engine), BoxRule.EXACT)
     service.archive = Archive({collection.path: found})
     tally = Tally()
     indexer = Indexer(tally, 5, lambda: None, lambda *_: None)

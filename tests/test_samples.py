@@ -19,6 +19,7 @@ from tests.stores import FakeObject
 
 LIMITS = LimitSettings()
 SECTION = Section(3, 290, 10, 333)
+AT_ONCE = 2**25  # bytes
 DATA = pixels((340, 300), "i2")
 CUBE = np.stack([DATA, DATA + 1])
 FILES = {
@@ -45,7 +46,7 @@ async def test_samples_are_the_pixels_of_the_first_plane(name, step, resident):
     sampling = Sampling(SECTION, step)
     stored = FakeObject(FILES[name], resident=resident)
 
-    found = await read_samples(only_image(FILES[name]), sampling, stored)
+    found = await read_samples(only_image(FILES[name]), sampling, stored, AT_ONCE)
 
     expected = DATA[np.ix_(sampling.rows, sampling.columns)][::-1]
     np.testing.assert_array_equal(found, expected)
@@ -56,7 +57,7 @@ async def test_only_rows_that_are_shown_are_read(name):
     """A picture of ten rows reads ten rows, or ten tiles, and not the image."""
     stored = FakeObject(FILES[name])
 
-    await read_samples(only_image(FILES[name]), Sampling(SECTION, 32), stored)
+    await read_samples(only_image(FILES[name]), Sampling(SECTION, 32), stored, AT_ONCE)
 
     assert stored.bytes_read < len(FILES[name]) / 15
 
@@ -66,7 +67,7 @@ async def test_of_rows_in_memory_only_the_pixels_are_copied():
     stored = FakeObject(FILES["plain"], resident=True)
     sampling = Sampling(SECTION, 32)
 
-    await read_samples(only_image(FILES["plain"]), sampling, stored)
+    await read_samples(only_image(FILES["plain"]), sampling, stored, AT_ONCE)
 
     assert stored.reads == sampling.ny
     assert stored.bytes_read == sampling.nx * sampling.ny * 2
@@ -79,7 +80,7 @@ async def test_a_storage_that_fails_is_told(name):
     stored.failure = StorageUnavailable("gone")
 
     with pytest.raises(StorageUnavailable, match="gone"):
-        await read_samples(only_image(FILES[name]), Sampling(SECTION, 2), stored)
+        await read_samples(only_image(FILES[name]), Sampling(SECTION, 2), stored, AT_ONCE)
 
 
 async def test_bands_are_unpacked_together():
@@ -87,7 +88,7 @@ async def test_bands_are_unpacked_together():
     stored = FakeObject(FILES["squares"])
     stored.gate = asyncio.Event()
     reading = asyncio.create_task(
-        read_samples(only_image(FILES["squares"]), Sampling(SECTION, 2), stored)
+        read_samples(only_image(FILES["squares"]), Sampling(SECTION, 2), stored, AT_ONCE)
     )
     async with asyncio.timeout(10):
         for _ in range(2):

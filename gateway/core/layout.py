@@ -15,7 +15,6 @@ from gateway.core.ranges import Block, ByteRange
 _BITPIX = (8, 16, 32, 64, -32, -64)  # FITS 4.0, 4.4.1.1
 _MAX_NAXIS = 999
 _MAX_BYTES = 2**62  # no file is longer; keeps absurd axes from becoming absurd numbers
-_FIRST_READ = 32 * 1024  # holds the whole header of most images
 _END = b"END     "
 
 
@@ -84,7 +83,10 @@ class LayoutScanner:
         The largest number of HDUs.
     """
 
-    def __init__(self, *, max_header_bytes: int, max_layout_bytes: int, max_hdus: int) -> None:
+    def __init__(
+        self, *, read_bytes: int, max_header_bytes: int, max_layout_bytes: int, max_hdus: int
+    ) -> None:
+        self._read_bytes = read_bytes
         self._max_header_bytes = max_header_bytes
         self._max_layout_bytes = max_layout_bytes
         self._max_hdus = max_hdus
@@ -92,7 +94,7 @@ class LayoutScanner:
         self._layout_bytes = 0
         self._next = 0  # where the header that is looked for begins
         self._header = b""  # what of it was fed
-        self.wanted: ByteRange | None = ByteRange(0, _FIRST_READ)
+        self.wanted: ByteRange | None = ByteRange(0, read_bytes)
 
     @property
     def hdus(self) -> Sequence[Hdu]:
@@ -142,7 +144,7 @@ class LayoutScanner:
                 self._header = b""
                 if at_end:
                     return None
-                return ByteRange(self._next, self._next + _FIRST_READ)
+                return ByteRange(self._next, self._next + self._read_bytes)
             self._header = self._header[step:]
 
     def _begins_hdu(self, *, at_end: bool) -> bool:
@@ -165,7 +167,7 @@ class LayoutScanner:
                 f"at most {self._max_header_bytes} are read."
             )
         start = self._next + have
-        return ByteRange(start, start + max(have, _FIRST_READ))
+        return ByteRange(start, start + max(have, self._read_bytes))
 
     def _add(self, length: int) -> None:
         self._layout_bytes += length

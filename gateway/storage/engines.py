@@ -45,7 +45,7 @@ def open_engine(
         The scheme or an option is not known, or a package is missing; the text says which.
     """
     engine = ResilientEngine(_open_bare(url, options, limits), limits, tally)
-    return RememberingEngine(engine, limits.identity_age_s)
+    return RememberingEngine(engine, limits.identity_age_s, limits.remembered_files)
 
 
 def _open_bare(url: str, options: Options, limits: LimitSettings) -> Engine:
@@ -53,7 +53,7 @@ def _open_bare(url: str, options: Options, limits: LimitSettings) -> Engine:
     if scheme in buckets.SCHEMES:
         return ObstoreEngine(open_bucket(url, options, limits.storage_timeout_s))
     if scheme in _HTTP:
-        return HttpEngine(url, _read_headers(options), limits.max_listing_bytes)
+        return HttpEngine(url, _read_headers(options), limits)
     # not shared with another collection: closing one would close the connections of both
     more = {"skip_instance_cache": True}
     if issubclass(get_filesystem_class(scheme), AsyncFileSystem):

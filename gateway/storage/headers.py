@@ -14,8 +14,6 @@ from gateway.core.layout import LayoutScanner
 from gateway.core.ranges import Block, ByteRange
 from gateway.storage.store import Buffer, StoredObject, new_buffer
 
-_MAX_IN_VAIN = 768 * 1024  # bytes that may be read for nothing; a round trip costs about as much
-
 _OTHER_MAGIC = {b"BZh": "bzip2", b"\x1f\x9d": "compress (.Z)", b"\xfd7zXZ\0": "xz"}
 _MAGIC_BYTES = max(map(len, _OTHER_MAGIC))
 
@@ -30,6 +28,7 @@ async def read_headers(
     scanner: LayoutScanner,
     likely: Sequence[ByteRange],
     unpack: Callable[[StoredObject], StoredObject],
+    guessed_bytes: int,
 ) -> StoredObject:
     """Feed a scanner all headers of a file.
 
@@ -43,6 +42,8 @@ async def read_headers(
         Where headers lay in a file that is probably alike.
     unpack : callable
         Opens a gzip file.
+    guessed_bytes : int
+        How much may be read in vain; about what a round trip costs.
 
     Returns
     -------
@@ -54,14 +55,14 @@ async def read_headers(
     CorruptFits, UnsupportedFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
     """
     seen, guesses, guessing = stored, likely, is_far(stored)
-    reader = _Reader(seen)
+    reader = _Reader(seen, guessed_bytes)
     while (wanted := scanner.wanted) is not None:
         data, at_end = await reader.peek(wanted, guesses if guessing else ())
         if seen is stored and not wanted.start:
             _refuse_packed(bytes(data[:_MAGIC_BYTES]))
             if data[: len(MAGIC)] == MAGIC:
                 seen, guessing = unpack(stored), False
-                reader = _Reader(seen)
+                reader = _Reader(seen, guessed_bytes)
                 continue
         scanner.feed(data, at_end=at_end)
         if guessing:
@@ -91,8 +92,9 @@ class _Piece:
 class _Reader:
     """Reads an object in order, with jumps that can be guessed."""
 
-    def __init__(self, stored: StoredObject) -> None:
+    def __init__(self, stored: StoredObject, max_in_vain: int) -> None:
         self._stored = stored
+        self._max_in_vain = max_in_vain
         self._pieces: list[_Piece] = []
         self._in_vain = 0
 
@@ -134,7 +136,7 @@ class _Reader:
                 for guess in guesses:
                     start = max(guess.start, wanted.stop)
                     size = guess.stop - start
-                    if size > 0 and self._in_vain + size <= _MAX_IN_VAIN:
+                    if size > 0 and self._in_vain + size <= self._max_in_vain:
                         self._in_vain += size
                         group.create_task(self._try(ByteRange(start, guess.stop)))
         except* GatewayError as errors:

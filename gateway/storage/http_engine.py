@@ -23,6 +23,7 @@ from aiohttp import (
 )
 from yarl import URL
 
+from gateway.config import LimitSettings
 from gateway.core.errors import (
     ArchiveError,
     IsFolder,
@@ -56,7 +57,6 @@ from gateway.storage.store import Buffer, Entry, ObjectInfo
 from gateway.storage.watcher import WATCHER
 
 _NO_HEAD = frozenset({405, 501})
-_MAX_RANGES = 100  # Apache takes 200; so many are less than 4 KiB of a request's head
 _FIRST_REST_S = 60.0  # from asking for several ranges, after a first try that failed
 _MAY_PASS = (TransientFault, StorageTimeout, asyncio.CancelledError)
 
@@ -70,8 +70,8 @@ class HttpEngine:
         The root; a query is sent with every request.
     headers : mapping of str to str
         Sent with every request.
-    max_listing_bytes : int
-        Longest page that is read as the listing of a folder.
+    limits : LimitSettings
+        How long a page may be that lists a folder, and how many ranges one request asks for.
     clock : callable
         Gives seconds.
     """
@@ -80,13 +80,14 @@ class HttpEngine:
         self,
         url: str,
         headers: Mapping[str, str],
-        max_listing_bytes: int,
+        limits: LimitSettings,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         root, _, query = url.partition("?")
         self._root = root.rstrip("/")
         self._query = f"?{query}" if query else ""
-        self._max_listing_bytes = max_listing_bytes
+        self._max_listing_bytes = limits.max_listing_bytes
+        self._max_ranges = limits.storage_ranges
         self._headers = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
         self._session: ClientSession | None = None
         self._clock = clock
@@ -99,7 +100,7 @@ class HttpEngine:
     @property
     def max_ranges(self) -> int:
         """Many, unless the server was found not to answer them."""
-        return _MAX_RANGES if self._clock() >= self._parts_from else 1
+        return self._max_ranges if self._clock() >= self._parts_from else 1
 
     async def head(self, key: str) -> ObjectInfo:
         """Describe the present version of a file."""

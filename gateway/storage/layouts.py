@@ -71,6 +71,7 @@ class Layouts:
         CorruptFits, UnsupportedFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
         """
         scanner = LayoutScanner(
+            read_bytes=self._limits.header_read_bytes,
             max_header_bytes=self._limits.max_header_bytes,
             max_layout_bytes=self._limits.max_layout_bytes,
             max_hdus=self._limits.max_hdus,
@@ -78,7 +79,7 @@ class Layouts:
         size, identity, far = stored.info.size, stored.info.identity, is_far(stored)
         likely = await self._siblings.recall(family, size) if far else ()
         unpack = partial(self._unpacker.explore, name)
-        seen = await read_headers(stored, scanner, likely, unpack)
+        seen = await read_headers(stored, scanner, likely, unpack, self._limits.guessed_bytes)
         is_gzipped = seen is not stored
         if is_gzipped:
             stop = max(hdu.data_range.stop for hdu in scanner.layout.hdus)

@@ -15,8 +15,6 @@ from gateway.core.ranges import ByteRange
 from gateway.storage.engine import Engine
 from gateway.storage.store import Buffer, Entry, ObjectInfo
 
-_MAX_KEYS = 16384  # about 8 MB
-
 
 class RememberingEngine:
     """The objects of another engine.
@@ -27,11 +25,14 @@ class RememberingEngine:
         The storage.
     age_s : float
         How long a version is believed to be the present one.
+    max_keys : int
+        How many objects are remembered.
     """
 
-    def __init__(self, engine: Engine, age_s: float) -> None:
+    def __init__(self, engine: Engine, age_s: float, max_keys: int) -> None:
         self._engine = engine
         self._age_s = age_s
+        self._max_keys = max_keys
         self._seen: OrderedDict[str, tuple[float, ObjectInfo]] = OrderedDict()
         self._running: dict[str, asyncio.Task[ObjectInfo]] = {}
 
@@ -92,7 +93,7 @@ class RememberingEngine:
         if self._age_s > 0:
             self._seen[key] = (asked_at, info)
             self._seen.move_to_end(key)
-            if len(self._seen) > _MAX_KEYS:
+            if len(self._seen) > self._max_keys:
                 self._seen.popitem(last=False)
         return info
 

@@ -13,8 +13,6 @@ from gateway.storage.engine import Engine
 from gateway.storage.link_model import LinkModel
 from gateway.storage.store import Buffer, Entry, ObjectInfo, new_buffer
 
-_LIMITS = LimitSettings()
-
 
 class RemoteStore:
     """The objects of an engine.
@@ -29,9 +27,7 @@ class RemoteStore:
         What a request to the storage costs beside its latency.
     """
 
-    def __init__(
-        self, engine: Engine, limits: LimitSettings = _LIMITS, request_cost_s: float = 0.0005
-    ) -> None:
+    def __init__(self, engine: Engine, limits: LimitSettings, request_cost_s: float) -> None:
         self._engine = engine
         self._limits = limits
         self._places = asyncio.Semaphore(limits.storage_reads)

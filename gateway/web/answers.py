@@ -18,7 +18,6 @@ from gateway.service import Answer, Service, Timings
 from gateway.storage.effort import EFFORT
 from gateway.storage.store import Buffer, StoredObject
 from gateway.web.admission import Admission
-from gateway.web.clients import quota_key
 from gateway.web.conditional import (
     Multipart,
     Validators,
@@ -158,8 +157,7 @@ class Sender:
         self, request: web.Request, answer: Answer, size: int
     ) -> AbstractAsyncContextManager[None]:
         """Give the context in which some bytes of an answer are made."""
-        client = quota_key(request[TRACE].client)
-        return self._admission.turn(client, max(size, answer.plan.unpacked_bytes))
+        return self._admission.turn(request[TRACE].quota, max(size, answer.plan.unpacked_bytes))
 
     async def _read_parts(
         self, answer: Answer, multipart: Multipart

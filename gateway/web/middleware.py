@@ -19,7 +19,7 @@ from gateway.core.errors import (
 )
 from gateway.storage.archive import Collection
 from gateway.web.admission import Admission
-from gateway.web.clients import Clients, quota_key
+from gateway.web.clients import Clients
 from gateway.web.conditional import PreconditionFailed, RangeNotSatisfiable, content_range
 from gateway.web.deadlines import Deadlines
 from gateway.web.journal import Journal
@@ -98,8 +98,8 @@ class Gate:
             raise web.HTTPMethodNotAllowed(request.method, _METHODS)
         if request.rel_url.raw_path in UNGUARDED:
             return await self._handler(request)
-        task, client = request.task, quota_key(trace.client)
-        self._admission.enter(client)
+        task = request.task
+        self._admission.enter(trace.quota)
         self._deadlines.begin(task)
         try:
             return await self._handler(request)
@@ -109,7 +109,7 @@ class Gate:
             raise
         finally:
             self._deadlines.end(task)
-            self._admission.leave(client)
+            self._admission.leave(trace.quota)
 
     def _refuse(self, request: web.Request, trace: Trace, error: Exception) -> web.Response:
         """Make the answer that tells an error."""

@@ -12,7 +12,7 @@ from gateway.service import Timings
 from gateway.storage.archive import Collection
 from gateway.storage.effort import EFFORT, Effort
 from gateway.storage.store import StoredObject
-from gateway.web.clients import Clients
+from gateway.web.clients import Clients, quota_key
 
 EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
@@ -29,6 +29,8 @@ class Trace:
     request_id: str
     client: str
     """Address that it comes from; empty if nobody can say."""
+    quota: str
+    """What shares its places with others: the address, or the network of its site."""
     varies: bool = False
     """Whether others may get another answer: something is closed, and it is not told what."""
     is_head: bool = False
@@ -96,7 +98,8 @@ class Tracer:
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = f"{self._process}-{next(self._numbers):x}"
         is_head = request.method == hdrs.METH_HEAD
-        trace = Trace(request_id, self._clients.find(request), self._varies, is_head)
+        client = self._clients.find(request)
+        trace = Trace(request_id, client, quota_key(client), self._varies, is_head)
         request[TRACE] = trace
         EFFORT.set(trace.effort)
         return trace

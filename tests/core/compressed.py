@@ -23,7 +23,9 @@ def compress(pixels: np.ndarray, **options) -> bytes:
 
 def read_hdus(file: bytes) -> tuple[Hdu, ...]:
     """Find the HDUs of a file."""
-    scanner = LayoutScanner(max_header_bytes=2**24, max_layout_bytes=2**26, max_hdus=100)
+    scanner = LayoutScanner(
+        read_bytes=2**15, max_header_bytes=2**24, max_layout_bytes=2**26, max_hdus=100
+    )
     while (wanted := scanner.wanted) is not None:
         scanner.feed(file[wanted.start : wanted.stop])
     return scanner.layout.hdus

@@ -23,7 +23,12 @@ from tests.core.compressed import unpack_band
 
 def scan(file: bytes, **limits: int) -> FitsLayout:
     """Find the HDUs of a file."""
-    limits = {"max_header_bytes": 2**22, "max_layout_bytes": 2**23, "max_hdus": 1000} | limits
+    limits = {
+        "read_bytes": 2**15,
+        "max_header_bytes": 2**22,
+        "max_layout_bytes": 2**23,
+        "max_hdus": 1000,
+    } | limits
     scanner = LayoutScanner(**limits)
     while (wanted := scanner.wanted) is not None:
         scanner.feed(file[wanted.start : wanted.stop])

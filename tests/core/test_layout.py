@@ -192,7 +192,9 @@ def test_limits_bound_what_a_file_may_demand(file, limits):
 
 def test_a_header_without_end_is_not_read_far_beyond_its_limit():
     """The reads double, and stop once the limit is passed."""
-    scanner = LayoutScanner(max_header_bytes=10**6, max_layout_bytes=10**7, max_hdus=10)
+    scanner = LayoutScanner(
+        read_bytes=2**15, max_header_bytes=10**6, max_layout_bytes=10**7, max_hdus=10
+    )
     file = header(*mandatory(()), end=b"").ljust(10**7)
     sizes = []
 
@@ -209,7 +211,9 @@ def test_a_header_without_end_is_not_read_far_beyond_its_limit():
 def test_data_are_jumped_over():
     """A large image is not read to find what follows it."""
     file = image(pixels((1000, 1000), "u1")) + header(*mandatory((), xtension="IMAGE"))
-    scanner = LayoutScanner(max_header_bytes=10**6, max_layout_bytes=10**6, max_hdus=10)
+    scanner = LayoutScanner(
+        read_bytes=2**15, max_header_bytes=10**6, max_layout_bytes=10**6, max_hdus=10
+    )
     total = 0
     while (wanted := scanner.wanted) is not None:
         total += wanted.size
@@ -220,7 +224,9 @@ def test_data_are_jumped_over():
 
 def test_nothing_is_fed_when_nothing_is_wanted():
     """Feeding a scanner that is done is a mistake of the program."""
-    scanner = LayoutScanner(max_header_bytes=10**6, max_layout_bytes=10**6, max_hdus=10)
+    scanner = LayoutScanner(
+        read_bytes=2**15, max_header_bytes=10**6, max_layout_bytes=10**6, max_hdus=10
+    )
     scanner.feed(PRIMARY)
     assert scanner.wanted is None
     with pytest.raises(ValueError, match="nothing is wanted"):

@@ -3,9 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from gateway.config import LimitSettings
 from gateway.core.errors import NotFound, SourceChanged
-from gateway.storage.engine import OneRange
+from gateway.storage.engine import Engine, OneRange
+from gateway.storage.remote import RemoteStore
 from gateway.storage.store import Buffer, Entry, ObjectInfo
+
+
+def make_store(engine: Engine, request_cost_s: float = 0.0005, **limits: float) -> RemoteStore:
+    """Make a store on an engine."""
+    return RemoteStore(engine, LimitSettings.model_validate(limits), request_cost_s)
 
 
 class FakeEngine(OneRange):

@@ -11,11 +11,11 @@ from gateway.core.errors import CorruptFits, StorageUnavailable, UnsupportedFits
 from gateway.core.layout import FitsLayout, LayoutScanner
 from gateway.core.ranges import ByteRange
 from gateway.storage.headers import read_headers
-from gateway.storage.remote import RemoteStore
 from gateway.storage.store import StoredObject
 from tests.core.cutting import scan
 from tests.fits_files import image, mef, pixels, table
 from tests.rounds import FarEngine, hdu, spherex_file
+from tests.storage.engines import make_store
 from tests.stores import FakeObject, make_unpacker
 
 PRIMARY = hdu((), 8, 1, xtension="")
@@ -25,11 +25,14 @@ QUADRANTS = PRIMARY + b"".join(
 )
 SERIES = PRIMARY + hdu((200, 200), -32, 2) * 300
 MIB = 2**20
+GUESSED = 768 * 1024
 
 
 def make_scanner() -> LayoutScanner:
     """Make a scanner for any of these files."""
-    return LayoutScanner(max_header_bytes=MIB, max_layout_bytes=8 * MIB, max_hdus=1000)
+    return LayoutScanner(
+        read_bytes=2**15, max_header_bytes=MIB, max_layout_bytes=8 * MIB, max_hdus=1000
+    )
 
 
 def unpack(stored: StoredObject) -> StoredObject:
@@ -37,11 +40,13 @@ def unpack(stored: StoredObject) -> StoredObject:
     return make_unpacker().explore("a", stored)
 
 
-async def read_layout(engine: FarEngine, likely: list[ByteRange] | None = None) -> FitsLayout:
+async def read_layout(
+    engine: FarEngine, likely: list[ByteRange] | None = None, guessed_bytes: int = GUESSED
+) -> FitsLayout:
     """Read the headers of the only file."""
     scanner = make_scanner()
-    stored = await RemoteStore(engine).open("a")
-    await read_headers(stored, scanner, likely or [], unpack)
+    stored = await make_store(engine).open("a")
+    await read_headers(stored, scanner, likely or [], unpack, guessed_bytes)
     return scanner.layout
 
 
@@ -87,6 +92,15 @@ async def test_a_wrong_guess_costs_a_round():
     assert engine.rounds == 3
 
 
+async def test_nothing_is_guessed_where_nothing_may_be_read_in_vain():
+    """Each header but the second, behind the first, takes a round; so does the file's size."""
+    engine = FarEngine({"a": SPHEREX})
+    likely = [hdu.header_range for hdu in scan(SPHEREX).hdus]
+
+    assert await read_layout(engine, likely, guessed_bytes=0) == scan(SPHEREX)
+    assert engine.rounds == len(likely)
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 15), st.integers(0, 90)), max_size=6),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**5)), max_size=6),
@@ -125,7 +139,7 @@ async def test_what_is_in_memory_is_not_guessed():
     """Of a local file whose bytes are at hand no more is read than is needed."""
     near, far = FakeObject(SPHEREX, resident=True), FakeObject(SPHEREX)
     for stored in (near, far):
-        await read_headers(stored, make_scanner(), [], unpack)
+        await read_headers(stored, make_scanner(), [], unpack, GUESSED)
 
     assert near.bytes_read <= 6 * 2**15 + 1
     assert far.bytes_read > near.bytes_read
@@ -135,14 +149,14 @@ async def test_a_gzip_file_is_unpacked_whatever_its_name_is():
     """The first bytes tell; a gzip file in a gzip file is no FITS file."""
     stored = FakeObject(gzip.compress(image()))
     scanner = make_scanner()
-    seen = await read_headers(stored, scanner, [], unpack)
+    seen = await read_headers(stored, scanner, [], unpack, GUESSED)
 
     assert seen is not stored
     assert scanner.layout == scan(image())
     assert seen.info.size == len(image())
     with pytest.raises(CorruptFits):
         await read_headers(
-            FakeObject(gzip.compress(gzip.compress(image()))), make_scanner(), [], unpack
+            FakeObject(gzip.compress(gzip.compress(image()))), make_scanner(), [], unpack, GUESSED
         )
 
 
@@ -153,4 +167,4 @@ async def test_a_gzip_file_is_unpacked_whatever_its_name_is():
 async def test_a_file_packed_otherwise_is_refused_with_a_sentence(beginning: bytes, name: str):
     """No part of it can be read, and the reader is told what to do instead."""
     with pytest.raises(UnsupportedFits, match=f"compressed by {name}.*whole file"):
-        await read_headers(FakeObject(beginning), make_scanner(), [], unpack)
+        await read_headers(FakeObject(beginning), make_scanner(), [], unpack, GUESSED)

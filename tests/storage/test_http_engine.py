@@ -28,6 +28,7 @@ from gateway.storage.remote import RemoteStore
 from gateway.storage.store import ObjectInfo, Store
 from tests.servers import run_link, run_nginx
 from tests.storage.contract import FILES, StoreContract
+from tests.storage.engines import make_store
 
 Connect = Callable[..., Engine]
 
@@ -65,7 +66,7 @@ class TestNginx(StoreContract):
     @pytest.fixture
     async def store(self, connect: Connect) -> Store:
         """Give a store of the contract's files."""
-        return RemoteStore(connect(STATIC, "/root"))
+        return make_store(connect(STATIC, "/root"))
 
 
 @pytest.mark.parametrize("mood", [STATIC, SLOW, FLAKY, NO_VALIDATORS, PROXY, GZIP, LATE])
@@ -93,7 +94,7 @@ async def test_a_server_without_ranges_gives_whole_files_or_an_error(connect: Co
 async def test_a_whole_file_is_not_fetched_to_find_out(material: Path, nginx: int):
     """A server that ignores Range is not listened to: its answer is broken off."""
     with run_link(material, nginx + NO_RANGES, mbit=4) as port:
-        engine = HttpEngine(f"http://127.0.0.1:{port}", {}, 2**20)
+        engine = HttpEngine(f"http://127.0.0.1:{port}", {}, LimitSettings())
         version = await engine.head("large.fits")
         async with asyncio.timeout(5):  # the whole file would take eight seconds
             with pytest.raises(ShortRead):
@@ -146,7 +147,8 @@ async def test_another_version_is_not_read(connect: Connect):
 async def test_no_part_of_a_listing_is_given_for_all_of_it(nginx: int):
     """A page that is too long is an error: the files behind the cut would seem not to be there."""
     url = f"http://127.0.0.1:{nginx + STATIC}/root"
-    whole, cut = HttpEngine(url, {}, 2**20), HttpEngine(url, {}, 100)
+    limits = LimitSettings(max_listing_bytes=1024)
+    whole, cut = HttpEngine(url, {}, LimitSettings()), HttpEngine(url, {}, limits)
     assert [entry async for entry in whole.entries("")]
     with pytest.raises(StorageUnavailable, match="too large to be listed"):
         assert [entry async for entry in cut.entries("")]
@@ -193,7 +195,7 @@ async def test_rows_are_read_by_few_requests_where_that_is_understood(
     connect: Connect, mood: int, n_reads: int
 ):
     """The first try tells; in any case only the rows are read, and they are right."""
-    store = RemoteStore(connect(mood), request_cost_s=0)
+    store = make_store(connect(mood), request_cost_s=0)
     stored = await store.open("large.fits")
 
     assert bytes(await stored.read(ROWS)) == WANTED
@@ -202,7 +204,7 @@ async def test_rows_are_read_by_few_requests_where_that_is_understood(
 
 async def test_flaky_servers_are_asked_for_ranges_too(connect: Connect):
     """What fails is tried again, or read range by range."""
-    stored = await RemoteStore(connect(FLAKY, storage_tries=8), request_cost_s=0).open("large.fits")
+    stored = await make_store(connect(FLAKY, storage_tries=8), request_cost_s=0).open("large.fits")
     for _ in range(5):
         assert bytes(await stored.read(ROWS)) == WANTED
     assert stored.bytes_read == 5 * ROWS.size
@@ -283,7 +285,7 @@ async def test_a_first_try_that_fails_in_passing_is_not_the_last(mood: str):
         return bytes(await question)
 
     async with TestServer(app) as running:
-        engine = HttpEngine(str(running.make_url("")), {}, 1, lambda: now_s)
+        engine = HttpEngine(str(running.make_url("")), {}, LimitSettings(), lambda: now_s)
         for rest_s in (60, 120):
             with pytest.raises((ShortRead, asyncio.CancelledError)):
                 await ask(mood)
@@ -342,7 +344,7 @@ async def test_a_bad_answer_to_several_ranges_is_made_good_by_single_ones(name: 
         # the silent one is waited for; on a busy machine the others take their time, too
         limits = LimitSettings(storage_try_s=2 if name == "silent" else 30)
         engine = open_engine(str(server.make_url("/")), {}, limits)
-        stored = await RemoteStore(engine, limits, request_cost_s=0).open(name)
+        stored = await RemoteStore(engine, limits, 0).open(name)
 
         assert bytes(await stored.read(ROWS)) == WANTED
         assert stored.reads == ROWS.n_rows

@@ -6,10 +6,10 @@ from pathlib import Path
 from gateway.config import LimitSettings
 from gateway.storage.cache_file import CacheFile
 from gateway.storage.layouts import Layouts
-from gateway.storage.remote import RemoteStore
 from tests.core.cutting import scan
 from tests.fits_files import TAN, image
 from tests.rounds import FarEngine, spherex_file
+from tests.storage.engines import make_store
 from tests.stores import FakeObject, make_unpacker
 
 PLENTY = 2**26
@@ -60,7 +60,7 @@ async def test_a_layout_is_forgotten_everywhere(tmp_path: Path):
 async def test_a_new_file_of_a_known_kind_takes_one_round(tmp_path: Path):
     """Files of one collection and size are alike, also for the process that comes next."""
     engine = FarEngine(dict.fromkeys("abc", SPHEREX))
-    store = RemoteStore(engine)
+    store = make_store(engine)
     rounds = []
     layouts = make_layouts(tmp_path)
     for name, reader, family in (

@@ -20,10 +20,10 @@ from gateway.core.errors import (
 from gateway.core.ranges import Block
 from gateway.storage.engine import Engine
 from gateway.storage.engines import open_engine
-from gateway.storage.remote import RemoteStore
 from gateway.storage.store import Store
 from tests.servers import S3Server
 from tests.storage.contract import CONTENT, FILES, StoreContract
+from tests.storage.engines import make_store
 
 # a memory of versions would hide what the storage says
 LIMITS = LimitSettings(identity_age_s=0, storage_tries=1)
@@ -42,7 +42,7 @@ class TestS3(StoreContract):
     @pytest.fixture
     async def store(self, engine: Engine) -> Store:
         """Give a store of the contract's files in a bucket."""
-        return RemoteStore(engine)
+        return make_store(engine)
 
 
 class TestGoogle(StoreContract):
@@ -53,7 +53,7 @@ class TestGoogle(StoreContract):
         """Give a store of the contract's files in a public bucket."""
         seaweedfs.put("public", {f"gcs/{name}": content for name, content in FILES.items()})
         options = {"token": "anon", "endpoint_url": seaweedfs.url}
-        return RemoteStore(open_engine("gs://public/gcs", options, LIMITS))
+        return make_store(open_engine("gs://public/gcs", options, LIMITS))
 
 
 async def test_no_byte_of_another_version_is_given(seaweedfs: S3Server, engine: Engine):
@@ -101,7 +101,7 @@ async def test_anonymous_access_is_one_word(seaweedfs: S3Server):
     seaweedfs.put("public", {"image.fits": CONTENT})
     seaweedfs.put("contract", {"image.fits": CONTENT})
     options = {"anon": True, "endpoint_url": seaweedfs.url}
-    store = RemoteStore(open_engine("s3://public", options, LIMITS))
+    store = make_store(open_engine("s3://public", options, LIMITS))
     stored = await store.open("image.fits")
 
     assert bytes(await stored.read(Block.run(3, 9))) == CONTENT[3:9]

@@ -13,6 +13,7 @@ from gateway.storage.store import Buffer, ObjectInfo
 from tests.rounds import FarEngine
 from tests.servers import S3Server
 from tests.storage.contract import CONTENT, packed
+from tests.storage.engines import make_store
 
 WIDE = bytes(range(256)) * 2**14  # 4 MiB
 ROWS = Block(5, 10, 40_000, 100)
@@ -45,7 +46,7 @@ def rows_of(block: Block) -> bytes:
 async def test_no_more_reads_run_than_may():
     """All readers of a store share its places."""
     engine = CountingEngine()
-    store = RemoteStore(engine, LimitSettings(storage_reads=3), request_cost_s=0)
+    store = make_store(engine, request_cost_s=0, storage_reads=3)
     opened = [await store.open("a") for _ in range(2)]
     blocks = [ROWS, Block.run(17, 2**22)]
     found = await asyncio.gather(*(stored.read(*blocks) for stored in opened))
@@ -58,7 +59,7 @@ async def test_no_more_reads_run_than_may():
 async def test_a_price_of_requests_makes_them_fewer(request_cost_s: float, n_reads: int):
     """Where requests are paid for, gaps are read instead, 1 MiB and a bit at most by each."""
     engine = CountingEngine()
-    stored = await RemoteStore(engine, request_cost_s=request_cost_s).open("a")
+    stored = await make_store(engine, request_cost_s=request_cost_s).open("a")
     rows = await stored.read(ROWS)
 
     assert bytes(rows) == rows_of(ROWS)
@@ -71,7 +72,7 @@ async def test_a_read_that_fails_ends_the_others():
     """The error is told at once; no other read of the block goes on, and all places are free."""
     engine = CountingEngine()
     engine.unreadable.add(ROWS.start)
-    store = RemoteStore(engine, LimitSettings(storage_reads=2), request_cost_s=0)
+    store = make_store(engine, request_cost_s=0, storage_reads=2)
     stored = await store.open("a")
     before = asyncio.all_tasks()
     with pytest.raises(GatewayError):

@@ -12,7 +12,7 @@ from tests.storage.engines import FakeEngine
 async def test_a_version_that_was_seen_lately_is_not_asked_for():
     """Who opens a file again within its age asks nobody, and other files are not confused."""
     engine = FakeEngine(a=b"abc", b=b"b")
-    remembering = RememberingEngine(engine, age_s=60)
+    remembering = RememberingEngine(engine, age_s=60, max_keys=99)
     infos = [await remembering.head(key) for key in "aabab"]
 
     assert [info.size for info in infos] == [3, 3, 1, 3, 1]
@@ -22,17 +22,27 @@ async def test_a_version_that_was_seen_lately_is_not_asked_for():
 async def test_without_an_age_every_version_is_asked_for():
     """An age of 0 remembers nothing."""
     engine = FakeEngine(a=b"abc")
-    remembering = RememberingEngine(engine, age_s=0)
+    remembering = RememberingEngine(engine, age_s=0, max_keys=99)
     await remembering.head("a")
     engine.put("a", b"longer")
 
     assert (await remembering.head("a")).size == 6
 
 
+async def test_the_memory_is_bounded():
+    """Of more objects than may be remembered those that were looked at last are."""
+    engine = FakeEngine(a=b"a", b=b"b", c=b"c")
+    remembering = RememberingEngine(engine, age_s=60, max_keys=2)
+    for key in "abccba":
+        await remembering.head(key)
+
+    assert engine.asked == ["head a", "head b", "head c", "head a"]
+
+
 async def test_a_version_that_has_changed_is_forgotten():
     """A read that is pinned to a version of the past fails, and the next look sees the present."""
     engine = FakeEngine(a=b"abc")
-    remembering = RememberingEngine(engine, age_s=60)
+    remembering = RememberingEngine(engine, age_s=60, max_keys=99)
     old = await remembering.head("a")
     engine.put("a", b"longer")
 
@@ -46,7 +56,7 @@ async def test_many_who_ask_at_once_ask_once():
     """A hundred looks at one file are one request, though the first who asked goes away."""
     engine = FakeEngine(a=b"abc")
     engine.gate = asyncio.Event()
-    remembering = RememberingEngine(engine, age_s=0)
+    remembering = RememberingEngine(engine, age_s=0, max_keys=99)
     looks = [asyncio.create_task(remembering.head("a")) for _ in range(100)]
     await asyncio.sleep(0)
     looks[0].cancel()
@@ -61,7 +71,7 @@ async def test_failures_and_absent_files_are_not_remembered():
     """What failed is asked for again, and what was absent may come."""
     engine = FakeEngine(a=b"abc")
     engine.failures = [TransientFault("Refused."), NotFound("Absent.")]
-    remembering = RememberingEngine(engine, age_s=60)
+    remembering = RememberingEngine(engine, age_s=60, max_keys=99)
     for expected in (TransientFault, NotFound):
         with pytest.raises(expected):
             await remembering.head("a")
@@ -72,7 +82,7 @@ async def test_failures_and_absent_files_are_not_remembered():
 async def test_all_else_is_passed_on():
     """Listings, probes and the end reach the storage."""
     engine = FakeEngine(a=b"abc")
-    remembering = RememberingEngine(engine, age_s=60)
+    remembering = RememberingEngine(engine, age_s=60, max_keys=99)
     await remembering.probe()
     names = [entry.name async for entry in remembering.entries("", "")]
     await remembering.close()

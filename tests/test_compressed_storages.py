@@ -11,8 +11,9 @@ from astropy.io import fits
 
 from tests.core.compressed import compress
 from tests.deployment import ask
-from tests.running import Gateway, run_gateway
-from tests.servers import S3Server, run_nginx
+from tests.mirrors import run_mirrors
+from tests.running import Gateway
+from tests.servers import S3Server
 
 SIDE = 1200
 PIXELS = np.random.default_rng(1).normal(100, 3, (SIDE, SIDE)).astype(">f4")
@@ -39,36 +40,11 @@ FILES = {"small.fits.gz": gzipped(INTEGERS[:300]), "indexed.fits.gz": gzipped(PI
 
 
 @pytest.fixture(scope="module")
-def gateway(
-    seaweedfs: S3Server, material: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    """Serve the same files from a disk, from S3, and from an HTTP origin."""
-    seaweedfs.put("compressed", FILES)
-    folder = tmp_path_factory.mktemp("compressed")
-    for name, content in FILES.items():
-        (folder / name).write_bytes(content)
-    options = ", ".join(f'{name} = "{value}"' for name, value in seaweedfs.options.items())
-    config = tmp_path_factory.mktemp("config") / "gateway.toml"
-    with run_nginx(material, FILES) as port:
-        config.write_text(f"""
-            [cache]
-            small_parent_bytes = 1_000_000  # of the two, one is larger
-
-            [[collections]]
-            path = "/ibe/data/disk"
-            url = "{folder}"
-
-            [[collections]]
-            path = "/ibe/data/s3"
-            url = "s3://compressed"
-            storage_options = {{ {options} }}
-
-            [[collections]]
-            path = "/ibe/data/http"
-            url = "http://127.0.0.1:{port}"
-        """)
-        with run_gateway("serve", "--config", config, "--port", "0") as gateway:
-            yield gateway
+def gateway(seaweedfs: S3Server, material: Path) -> Iterator[Gateway]:
+    """Serve the files from storages of all kinds; of the two gzip files one is large."""
+    settings = "[cache]\nsmall_parent_bytes = 1_000_000"
+    with run_mirrors(seaweedfs, material, "compressed", FILES, settings) as gateway:
+        yield gateway
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -1,4 +1,4 @@
-"""Whole files of remote storages: their bytes, their ranges, and what they cost."""
+"""Whole files of all storages: their bytes, their ranges, and what they cost."""
 
 import random
 from collections.abc import Iterator
@@ -8,37 +8,21 @@ from pathlib import Path
 import pytest
 
 from tests.deployment import ask
-from tests.running import Gateway, run_gateway
-from tests.servers import S3Server, run_nginx
+from tests.mirrors import STORAGES, run_mirrors
+from tests.running import Gateway
+from tests.servers import S3Server
 from tests.test_memory import measure
 
 SIZE = 64 * 2**20 + 17
 CONTENT = random.Random(1).randbytes(SIZE)  # noqa: S311 - not a secret
 GROWTH_BYTES = 150 * 2**20
-STORAGES = "s3", "http"
 
 
 @pytest.fixture(scope="module")
-def gateway(
-    seaweedfs: S3Server, material: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    """Serve a file on S3, and the same at an HTTP origin."""
-    seaweedfs.put("whole", {"large.fits": CONTENT})
-    options = ", ".join(f'{name} = "{value}"' for name, value in seaweedfs.options.items())
-    config = tmp_path_factory.mktemp("whole") / "gateway.toml"
-    with run_nginx(material, {"large.fits": CONTENT}) as port:
-        config.write_text(f"""
-            [[collections]]
-            path = "/ibe/data/s3"
-            url = "s3://whole"
-            storage_options = {{ {options} }}
-
-            [[collections]]
-            path = "/ibe/data/http"
-            url = "http://127.0.0.1:{port}"
-        """)
-        with run_gateway("serve", "--config", config, "--port", "0") as gateway:
-            yield gateway
+def gateway(seaweedfs: S3Server, material: Path) -> Iterator[Gateway]:
+    """Serve a large file from storages of all kinds."""
+    with run_mirrors(seaweedfs, material, "whole", {"large.fits": CONTENT}) as gateway:
+        yield gateway
 
 
 @pytest.fixture(params=STORAGES)

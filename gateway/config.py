@@ -44,7 +44,7 @@ class LimitSettings(Table):
     max_large: int = Field(default=128, ge=1, le=65536)
     """Answers above inline_bytes that a worker makes at once; further ones wait for their turn."""
     max_large_bytes: int = Field(default=64 * _GIB, ge=1)
-    """How much these may have in all, sent or unpacked, in bytes; a larger one goes alone."""
+    """How much these may have in all, sent, unpacked or inflated; a larger one goes alone."""
     max_client_large: int = Field(default=32, ge=1, le=65536)
     """How many of them, waiting or not, may be for one address; further ones are answered 429."""
     max_client_large_bytes: int = Field(default=32 * _GIB, ge=1)

@@ -89,7 +89,7 @@ class Pictures:
         whole = Section(0, image.shape[0], 0, image.shape[1])
         section = placement if isinstance(placement, Section) else whole
         sampling = plan_sampling(section, query.width_px, self._limits.max_picture_px)
-        check_samples(image, sampling, known.size, self._limits)
+        check_samples(image, sampling, stored, known.size, self._limits)
         timings = {"plan": (started, perf_counter())}
         wcs = known.coordinates.find(image.hdu.index) if known.coordinates else None
         return Drawing(image, sampling, wcs, stored, timings)

@@ -16,13 +16,16 @@ from gateway.core.ranges import split_block
 from gateway.core.sampling import Sampling, pixel_block, row_block, sampled_bands, take_columns
 from gateway.core.tiles import TiledImage
 from gateway.reading import read_band
+from gateway.storage.gzipped import GzippedObject
 from gateway.storage.store import StoredObject
 
 _BANDS_AT_ONCE = 8  # rows of tiles that are unpacked
 _ROWS_IN_A_ROW = 128  # that are copied before others get their turn: about a millisecond
 
 
-def check_samples(image: Image, sampling: Sampling, size: int, limits: LimitSettings) -> None:
+def check_samples(
+    image: Image, sampling: Sampling, stored: StoredObject, size: int, limits: LimitSettings
+) -> None:
     """Make sure that a picture can be drawn, before it is begun.
 
     Parameters
@@ -31,6 +34,8 @@ def check_samples(image: Image, sampling: Sampling, size: int, limits: LimitSett
         What is drawn.
     sampling : Sampling
         The part of it that is drawn.
+    stored : StoredObject
+        What it is read from.
     size : int
         Length of the file, in bytes.
     limits : LimitSettings
@@ -43,6 +48,8 @@ def check_samples(image: Image, sampling: Sampling, size: int, limits: LimitSett
     if image.tiles is None:
         rows = row_block(image, sampling)
         needed, stop = rows.size, rows.span.stop
+        if isinstance(stored, GzippedObject):
+            needed = max(needed, stored.inflated_bytes([rows]))
     else:
         band_bytes, n_bands = _measure_bands(image.tiles, sampling)
         if band_bytes > limits.max_band_bytes:

@@ -19,6 +19,7 @@ from gateway.listing import Page, read_page
 from gateway.reading import bands_of, read_chunks, read_now
 from gateway.storage.archive import Archive, Collection, open_archive
 from gateway.storage.cache_file import CacheFile
+from gateway.storage.gzipped import GzippedObject
 from gateway.storage.index import Known, ParentIndex
 from gateway.storage.layouts import Layouts
 from gateway.storage.store import Buffer, Entry, StoredObject
@@ -61,6 +62,8 @@ class Answer:
     plan: CutoutPlan
     stored: StoredObject
     timings: Timings
+    inflated_bytes: int = 0
+    """How much of a gzipped parent is inflated for it."""
 
 
 class Service:
@@ -130,7 +133,10 @@ class Service:
         plan = plan_cutout(known.parent, query, source.collection.rule, known.coordinates)
         self._check(plan, known, source.collection.settings.max_cutout_bytes)
         timings = {"layout": (started, laid_out), "wcs": (laid_out, perf_counter())}
-        return Answer(plan, stored, timings)
+        answer = Answer(plan, stored, timings)
+        if isinstance(stored, GzippedObject):
+            answer.inflated_bytes = stored.inflated_bytes(plan.blocks())
+        return answer
 
     async def know(self, source: Source, *, needs_sky: bool) -> tuple[Known, StoredObject]:
         """Give what is known of a file, and the file as it is when it is unpacked.

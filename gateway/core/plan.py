@@ -15,6 +15,7 @@ from gateway.core.image import Image, Parent
 from gateway.core.layout import Hdu
 from gateway.core.placement import Placement, Uncut, place
 from gateway.core.query import CutoutQuery
+from gateway.core.ranges import Block
 from gateway.core.section import Planes, Section, plan_rows
 from gateway.core.selection import select
 from gateway.core.tiles import TiledImage
@@ -95,6 +96,12 @@ class CutoutPlan:
     def unpacked_bytes(self) -> int:
         """Number of bytes that are unpacked for it: a small section may lie in a large tile."""
         return sum(piece.unpacked_bytes for piece in self.pieces if isinstance(piece, Unpacked))
+
+    def blocks(self) -> Iterator[Block]:
+        """Give what is copied from the parent; the bytes of tiles are not known yet."""
+        for piece in self.pieces:
+            if isinstance(piece, Stored):
+                yield from (block for block, *_ in piece.planes.blocks(0, piece.size))
 
     def between(self, start: int, stop: int) -> Iterator[tuple[Piece, int, int]]:
         """Give the pieces that hold the answer's bytes from `start` to `stop`.

@@ -8,6 +8,7 @@ each byte is inflated once, in parts so small that several cores are busy to the
 import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -106,6 +107,11 @@ class GzippedObject(Unpacked):
         self._index = index
         self._reading = asyncio.Semaphore(max(_READS, inflated_at_once))
         self._inflating = asyncio.Semaphore(inflated_at_once)
+
+    def inflated_bytes(self, blocks: Iterable[Block]) -> int:
+        """Say how much is inflated for blocks: their rows, and the way to them from each point."""
+        stretches = chain.from_iterable(map(self._index.locate, blocks))
+        return sum(stretch.unpacked.size for stretch in stretches)
 
     def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
         """Give nothing: inflating takes time."""

@@ -93,7 +93,7 @@ class Admission:
         client : str
             Who asks.
         work_bytes : int
-            How much is sent, or unpacked, whichever is more.
+            How much is sent, or unpacked, or inflated, whichever is most.
 
         Raises
         ------

@@ -157,7 +157,9 @@ class Sender:
         self, request: web.Request, answer: Answer, size: int
     ) -> AbstractAsyncContextManager[None]:
         """Give the context in which some bytes of an answer are made."""
-        return self._admission.turn(request[TRACE].quota, max(size, answer.plan.unpacked_bytes))
+        return self._admission.turn(
+            request[TRACE].quota, max(size, answer.plan.unpacked_bytes, answer.inflated_bytes)
+        )
 
     async def _read_parts(
         self, answer: Answer, multipart: Multipart

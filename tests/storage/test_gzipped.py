@@ -59,6 +59,25 @@ async def test_only_what_is_needed_is_read(index: SeekIndex):
     assert stored.reads <= 2
 
 
+@pytest.mark.parametrize(
+    ("block", "least", "most"),
+    [
+        (Block.run(0, len(LARGE)), len(LARGE), len(LARGE)),
+        (Block.run(2**22, 2**22 + 1), 1, 2 * 2**20),
+        (Block(2**20, 1000, 5000, 200), 995 * 1000 + 1000, 3 * 2**20),  # near: all between them
+        (Block(2**19, 1000, 2**22, 3), 3 * 1000, 6 * 2**20),  # far: the way to each
+    ],
+    ids=["all", "a byte", "near rows", "far rows"],
+)
+def test_what_will_be_inflated_is_known_before(index: SeekIndex, block: Block, least, most):
+    """It is the work of a request, and more than the bytes that it wants; nothing is read."""
+    stored = GzippedObject(FakeObject(PACKED), index, 4)
+
+    assert least <= stored.inflated_bytes([block]) <= most
+    assert stored.inflated_bytes([block, block]) == 2 * stored.inflated_bytes([block])
+    assert stored.bytes_read == 0
+
+
 async def test_a_file_that_changed_is_noticed(index: SeekIndex):
     """What the storage says of a read is what the caller hears, from every part of a block."""
     packed = FakeObject(PACKED)

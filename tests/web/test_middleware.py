@@ -1,9 +1,11 @@
 """What happens to every request: its id, admission, deadline, and how errors are told."""
 
 import asyncio
+import gzip
 import json
 import logging
 
+import numpy as np
 import pytest
 
 from gateway.core.errors import (
@@ -12,11 +14,13 @@ from gateway.core.errors import (
     StorageUnavailable,
 )
 from tests.core.compressed import compress
-from tests.fits_files import pixels
+from tests.fits_files import image, pixels
 from tests.stores import FakeObject, FakeStore
 from tests.web.conftest import Connect
 from tests.web.small_archive import FILE, GZIPPED, IMAGE, PLAIN, ROOT, files, get_raw
 
+TILED = compress(pixels((100, 100), "i2"), compression_type="RICE_1", tile_shape=(100, 100))
+PACKED = gzip.compress(image(np.zeros((3000, 3000), ">i2")), 1)  # more than is kept unpacked
 SECRET = "bucket-7, /srv/private, db.internal"
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 
@@ -201,11 +205,19 @@ async def test_one_client_is_told_that_it_asks_too_much(connect: Connect):
     assert given.status == 200
 
 
-@pytest.mark.parametrize("query", ["", "?center=50,40px&size=90px", "?center=50,40px&size=9px"])
-async def test_large_answers_wait_for_their_turn(connect: Connect, query: str):
-    """Whole files, cutouts and those of large tiles wait; a small cutout goes past them."""
-    tiled = compress(pixels((100, 100), "i2"), compression_type="RICE_1", tile_shape=(100, 100))
-    slow = FakeObject(tiled if query.endswith("=9px") else FILE)
+@pytest.mark.parametrize(
+    ("file", "query"),
+    [
+        (FILE, ""),
+        (FILE, "?center=50,40px&size=90px"),
+        (TILED, "?center=50,40px&size=9px"),
+        (PACKED, "?center=50,40px&size=9px"),
+    ],
+    ids=["whole file", "cutout", "large tiles", "large gzip file"],
+)
+async def test_large_answers_wait_for_their_turn(connect: Connect, file: bytes, query: str):
+    """Whole files, and cutouts that are much to send, unpack or inflate; small ones go past."""
+    slow = FakeObject(file)
     objects = {"a.fits": FakeObject(FILE), "slow.fits": slow}
     limits = {"inline_bytes": 10_000, "max_large": 1, "max_wait_s": 0.05}
     client = await connect(objects, limits)

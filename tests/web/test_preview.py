@@ -183,3 +183,13 @@ async def test_a_mosaic_is_seen_from_some_of_its_rows(aiohttp_client, tmp_path: 
 
         assert picture.shape[:2] == (n_rows, n_rows)
         assert int(n_bytes) < most + 100_000
+
+
+@pytest.mark.parametrize(("name", "status"), [("a.fits", 200), ("a.fits.gz", 413)])
+async def test_a_picture_may_not_inflate_too_much(connect: Connect, name: str, status: int):
+    """Ten rows are little to read, but of a gzip file all that lies before each is inflated."""
+    file = image(np.zeros((3000, 3000), ">i2"))
+    files = {"a.fits": FakeObject(file), "a.fits.gz": FakeObject(gzip.compress(file, 1))}
+    client = await connect(files, {"max_sampled_bytes": 2**20})
+
+    assert (await client.get(f"{ROOT}/{name}?format=png&width=10")).status == status

@@ -161,8 +161,7 @@ async def read_band(band: Band, stored: StoredObject) -> memoryview:
     ------
     CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
     """
-    rows = await _read_ranges(band.rows, stored)
-    tiles = locate_tiles(band, rows)
+    tiles = locate_tiles(band, band.kept_rows or await _read_ranges(band.rows, stored))
     runs, offsets = join_ranges(tiles.entries.starts, tiles.entries.sizes)
     heap = await _read_ranges(runs, stored)
     places = zip(offsets.tolist(), tiles.entries.sizes.tolist(), strict=True)

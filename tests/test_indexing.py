@@ -59,7 +59,9 @@ def count_kept(config: Path) -> int:
         return 0
     with closing(sqlite3.connect(path)) as connection:
         try:
-            ((count,),) = connection.execute("SELECT count(*) FROM blobs WHERE kind = 'layout 1'")
+            ((count,),) = connection.execute(
+                "SELECT count(*) FROM blobs WHERE kind LIKE 'layout %'"
+            )
         except sqlite3.OperationalError:  # it is just being made
             return 0
     return count

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from gateway.config import LimitSettings
 from gateway.core.box import BoxRule
 from gateway.core.errors import StorageUnavailable
+from gateway.core.image import describe_parent
 from gateway.core.plan import CutoutPlan, plan_cutout
 from gateway.core.query import parse_query, split_query
 from gateway.core.ranges import Block
+from gateway.core.tiles import table_rows
 from gateway.reading import read_chunks, read_now
 from gateway.storage.store import Buffer
 from tests.core.compressed import compress
-from tests.core.cutting import coordinates_of, parent_of
+from tests.core.cutting import coordinates_of, parent_of, scan
 from tests.fits_files import extension, image, mef, pixels, table
 from tests.stores import FakeObject
 
@@ -201,6 +203,20 @@ async def test_tiles_that_lie_apart_are_asked_for_at_once():
 
     assert len(stored.calls) == 2
     assert len(stored.calls[1]) > 5
+
+
+async def test_kept_rows_of_a_table_are_not_read():
+    """Who knows the rows of a compressed image reads its tiles at once, and the same pixels."""
+    file = FILES["compressed"]
+    where = table_rows(scan(file).hdus[1])
+    parent = describe_parent(scan(file), {1: file[where.start : where.stop]})
+    query = parse_query(split_query(QUERIES[0]))
+    plan = plan_cutout(parent, query, BoxRule.EXACT, None)
+    stored = Recorder(file)
+    found = await read(plan, stored, 0, plan.size)
+
+    assert len(stored.calls) == 1
+    assert found == await read(make_plan("compressed", QUERIES[0]), FakeObject(file), 0, plan.size)
 
 
 async def test_a_part_that_begins_inside_of_a_long_row():

@@ -4,7 +4,9 @@ A tile-compressed image lies in a binary table, and is described as the plain im
 for; everything above this module then treats both alike.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gateway.core.edit import HeaderTemplate, make_template
 from gateway.core.header import Header
@@ -14,6 +16,7 @@ from gateway.core.unpack_header import unpack_header
 from gateway.core.wcs import describes_sky, lookup_tables, trim
 
 CUT_AXES = 2
+_NO_TABLES: Mapping[int, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,27 @@ class Parent:
         """About how much memory this takes."""
         headers = sum(len(hdu.header.cards) for hdu in self.layout.hdus)
         edited = sum(len(i.header.cards) + len(i.template.cards) for i in self.images.values())
-        return headers + edited + 1000 * len(self.layout.hdus)
+        tables = sum(len(i.tiles.table.kept) for i in self.images.values() if i.tiles is not None)
+        return headers + edited + tables + 1000 * len(self.layout.hdus)
 
 
-def describe_parent(layout: FitsLayout) -> Parent:
+def describe_parent(layout: FitsLayout, tables: Mapping[int, bytes] = _NO_TABLES) -> Parent:
     """Describe the images of a file.
+
+    Parameters
+    ----------
+    layout : FitsLayout
+        Its HDUs.
+    tables : mapping of int to bytes
+        The rows of those compressed images whose rows are kept, by the index of their HDU.
 
     Raises
     ------
     CorruptFits, UnsupportedFits
         A tile-compressed image cannot be unpacked.
     """
-    images = {hdu.index: image for hdu in layout.hdus if (image := _describe(hdu)) is not None}
+    described = ((hdu, _describe(hdu, tables.get(hdu.index, b""))) for hdu in layout.hdus)
+    images = {hdu.index: image for hdu, image in described if image is not None}
     lookups: dict[int, tuple[int, ...]] = {}
     if any(image.tables for image in images.values()):
         for hdu in layout.hdus:
@@ -87,10 +99,10 @@ def describe_parent(layout: FitsLayout) -> Parent:
     return Parent(layout, images, lookups, uncut, has_plane)
 
 
-def _describe(hdu: Hdu) -> Image | None:
+def _describe(hdu: Hdu, rows: bytes) -> Image | None:
     tiles: TiledImage | None = None
     if is_tiled(hdu):
-        tiles = parse_tiled_image(hdu)
+        tiles = parse_tiled_image(hdu, rows)
         bitpix, shape = tiles.bitpix, tiles.shape
         header = unpack_header(hdu.header)
     elif hdu.is_image:

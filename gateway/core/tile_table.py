@@ -93,10 +93,19 @@ class TileTable:
     """None where the pixels are stored as they are."""
     zero: Column | float
     blank: Column | int | None
+    kept: bytes = b""
+    """All rows, where they were read with the headers; else nothing."""
 
     def rows(self, first: int, stop: int) -> ByteRange:
         """Say where rows lie in the file."""
         return ByteRange(self.start + first * self.row_bytes, self.start + stop * self.row_bytes)
+
+    def select_kept(self, numbers: Integers) -> bytes:
+        """Give the bytes of some rows, one behind the other; nothing if no rows are kept."""
+        if not self.kept:
+            return b""
+        rows: Rows = np.frombuffer(self.kept, np.uint8).reshape(-1, self.row_bytes)
+        return rows[numbers].tobytes()
 
     def read_entries(self, data: bytes | memoryview, max_bytes: int) -> TileEntries:
         """Read rows.
@@ -155,8 +164,15 @@ class TileTable:
         ]
 
 
-def parse_tile_table(hdu: Hdu) -> TileTable:
+def parse_tile_table(hdu: Hdu, kept: bytes = b"") -> TileTable:
     """Read where the tiles of a compressed image lie.
+
+    Parameters
+    ----------
+    hdu : Hdu
+        The table.
+    kept : bytes
+        All its rows, or nothing if they are to be read when they are needed.
 
     Raises
     ------
@@ -190,6 +206,7 @@ def parse_tile_table(hdu: Hdu) -> TileTable:
         scale=_find_float(hdu, columns, "ZSCALE"),
         zero=_find_float(hdu, columns, "ZZERO") or 0.0,
         blank=_find_blank(hdu, columns),
+        kept=kept,
     )
 
 

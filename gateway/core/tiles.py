@@ -9,6 +9,7 @@ from gateway.core.errors import CorruptFits, UnsupportedFits
 from gateway.core.header import Header
 from gateway.core.layout import Hdu
 from gateway.core.quantization import DITHERS
+from gateway.core.ranges import ByteRange
 from gateway.core.tile_table import TileTable, parse_tile_table
 
 _BITPIX = (8, 16, 32, 64, -32, -64)
@@ -48,8 +49,20 @@ def is_tiled(hdu: Hdu) -> bool:
     return hdu.xtension == "BINTABLE" and hdu.header.get("ZIMAGE") is True
 
 
-def parse_tiled_image(hdu: Hdu) -> TiledImage:
+def table_rows(hdu: Hdu) -> ByteRange:
+    """Say where the rows of the table of a compressed image lie, as far as its header says."""
+    return ByteRange(hdu.data_range.start, hdu.data_range.start + prod(hdu.shape))
+
+
+def parse_tiled_image(hdu: Hdu, rows: bytes = b"") -> TiledImage:
     """Read the header of a compressed image.
+
+    Parameters
+    ----------
+    hdu : Hdu
+        The image.
+    rows : bytes
+        Of its table, all or none.
 
     Raises
     ------
@@ -74,7 +87,7 @@ def parse_tiled_image(hdu: Hdu) -> TiledImage:
         codec=_parse_codec(header, bitpix),
         dither=dither,
         dither_seed=header.get_int("ZDITHER0", 1),
-        table=parse_tile_table(hdu),
+        table=parse_tile_table(hdu, rows),
     )
     if prod(image.n_tiles) != image.table.n_rows:
         raise CorruptFits(

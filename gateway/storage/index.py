@@ -144,7 +144,7 @@ class ParentIndex:
             self.found.read += 1
         else:
             self.found.disk += 1
-        parent = await asyncio.to_thread(describe_parent, found.layout)
+        parent = await asyncio.to_thread(describe_parent, found.layout, found.tables)
         return Known(parent, found.size, found.is_gzipped)
 
     async def _parse_wcs(self, known: Known, stored: StoredObject) -> Known:

@@ -5,7 +5,9 @@ from functools import partial
 
 from gateway.config import LimitSettings
 from gateway.core.guess import headers_of
-from gateway.core.layout import LayoutScanner
+from gateway.core.layout import FitsLayout, LayoutScanner
+from gateway.core.ranges import Block
+from gateway.core.tiles import is_tiled, table_rows
 from gateway.storage.cache_file import CacheFile
 from gateway.storage.headers import is_far, read_headers
 from gateway.storage.layout_blob import FileLayout, pack_layout, unpack_layout
@@ -13,7 +15,8 @@ from gateway.storage.siblings import Siblings
 from gateway.storage.store import StoredObject
 from gateway.storage.unpacker import Unpacker
 
-_KIND = "layout 1"  # the number is that of the blob's format
+_KIND = "layout 2"  # the number is that of the blob's format
+_MAX_TABLES = 256 * 1024  # bytes of the rows that are kept with a layout: those of 8,000 tiles
 
 
 class Layouts:
@@ -86,7 +89,8 @@ class Layouts:
             seen = await self._unpacker.open(name, stored, stop)
         elif far:
             await self._siblings.note(family, size, headers_of(scanner.layout, size))
-        found = FileLayout(scanner.layout, seen.info.size, is_gzipped)
+        tables = await _read_tables(scanner.layout, seen)
+        found = FileLayout(scanner.layout, seen.info.size, is_gzipped, tables)
         blob = await asyncio.to_thread(pack_layout, found)
         await self._cache.put(_KIND, name, identity, blob)
         return found
@@ -95,3 +99,18 @@ class Layouts:
         """Drop the layout of a file."""
         await self._cache.forget(_KIND, name)
         await self._unpacker.forget(name)
+
+
+async def _read_tables(layout: FitsLayout, stored: StoredObject) -> dict[int, bytes]:
+    """Read the rows of all compressed images of a file, if they are few, in one round."""
+    tables = {hdu.index: table_rows(hdu) for hdu in layout.hdus if is_tiled(hdu)}
+    tables = {index: rows for index, rows in tables.items() if rows.size}
+    n_bytes = sum(rows.size for rows in tables.values())
+    stop = max((rows.stop for rows in tables.values()), default=0)
+    if not 0 < n_bytes <= _MAX_TABLES or stop > stored.info.size:
+        return {}
+    packed = memoryview(await stored.read(*(Block.run(r.start, r.stop) for r in tables.values())))
+    found = {}
+    for index, rows in tables.items():
+        found[index], packed = bytes(packed[: rows.size]), packed[rows.size :]
+    return found

@@ -15,10 +15,18 @@ from tests.rounds import hdu
 FILES = [image(), mef(extension(pixels((3, 20, 30)), "SCI"), table()), image(pixels((4, 5), "i2"))]
 
 
-@given(st.sampled_from(FILES), st.integers(0, 2**40), st.booleans())
-def test_a_layout_comes_back_as_it_was(file: bytes, size: int, is_gzipped: bool):  # noqa: FBT001
-    """Every header, every place, the size and the packing are those of the file."""
-    found = FileLayout(scan(file), size, is_gzipped)
+TABLES = st.dictionaries(st.just(0), st.binary(min_size=1, max_size=99))
+
+
+@given(st.sampled_from(FILES), st.integers(0, 2**40), st.booleans(), TABLES)
+def test_a_layout_comes_back_as_it_was(
+    file: bytes,
+    size: int,
+    is_gzipped: bool,  # noqa: FBT001
+    tables: dict[int, bytes],
+):
+    """Every header, every place, the size, the packing and the rows are those of the file."""
+    found = FileLayout(scan(file), size, is_gzipped, tables)
 
     assert unpack_layout(pack_layout(found)) == found
 

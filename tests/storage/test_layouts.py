@@ -3,11 +3,15 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from gateway.config import LimitSettings
 from gateway.storage.cache_file import CacheFile
 from gateway.storage.layouts import Layouts
+from tests.core.compressed import compress
 from tests.core.cutting import scan
-from tests.fits_files import TAN, image
+from tests.fits_files import TAN, image, pixels
 from tests.rounds import FarEngine, spherex_file
 from tests.storage.engines import make_store
 from tests.stores import FakeObject, make_unpacker
@@ -15,6 +19,8 @@ from tests.stores import FakeObject, make_unpacker
 PLENTY = 2**26
 FILE = image(cards=TAN)
 SPHEREX = spherex_file()
+TILED = compress(pixels((90, 80), "i2"), compression_type="RICE_1", tile_shape=(7, 80))
+MANY_TILES = compress(np.zeros((40_000, 1), "i2"), compression_type="RICE_1", tile_shape=(1, 1))
 
 
 def make_layouts(folder: Path) -> Layouts:
@@ -55,6 +61,23 @@ async def test_a_layout_is_forgotten_everywhere(tmp_path: Path):
     await make_layouts(tmp_path).forget("a")
 
     assert await layouts.recall("a", "1") is None
+
+
+async def test_the_rows_of_compressed_images_are_kept_with_their_layout(tmp_path: Path):
+    """They are read at once, if they are few; another process finds them."""
+    stored = FakeObject(TILED)
+    found = await make_layouts(tmp_path).read("a", stored, "x")
+    rows = stored.asked[-1]
+
+    assert rows.size == 8 * 13
+    assert found.tables == {1: TILED[rows.start : rows.stop]}
+    assert await make_layouts(tmp_path).recall("a", "1") == found
+
+
+@pytest.mark.parametrize("file", [TILED[:5800], MANY_TILES], ids=["cut off", "too many"])
+async def test_rows_are_not_kept_at_any_price(tmp_path: Path, file: bytes):
+    """Rows that are not there, or are as long as an image, are left to who needs them."""
+    assert (await make_layouts(tmp_path).read("a", FakeObject(file), "x")).tables == {}
 
 
 async def test_a_new_file_of_a_known_kind_takes_one_round(tmp_path: Path):

@@ -2,29 +2,28 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-import numpy as np
-
+from gateway.band_reading import read_band, read_band_now
 from gateway.config import LimitSettings
 from gateway.core.bands import Band, plan_bands
-from gateway.core.chunks import Chunk, Copied, Pixels, Rows, plan_chunks
+from gateway.core.chunks import Chunk, Copied, Pixels, Rows, cut_bands, plan_chunks
 from gateway.core.plan import CutoutPlan, Literal, Stored, Unpacked
-from gateway.core.ranges import Block, ByteRange, join_ranges
 from gateway.core.section import Planes
-from gateway.core.unpacking import locate_tiles, unpack
 from gateway.storage.store import Buffer, StoredObject, new_buffer
 
-_THREADS = 2  # that unpack a band; a third is seldom free, and costs a hop
+_UNPACKING_S = 0.002  # that others may wait for tiles: hops to threads take time, too
 
 
-def read_now(plan: CutoutPlan, stored: StoredObject, start: int, stop: int) -> memoryview | None:
+def read_now(
+    plan: CutoutPlan, stored: StoredObject, start: int, stop: int, limits: LimitSettings
+) -> memoryview | None:
     """Give the bytes of an answer from `start` to `stop` if that needs no waiting, else None.
 
     Raises
     ------
-    SourceChanged
+    CorruptFits, SourceChanged
     """
     found = new_buffer(stop - start)
     offset = 0
@@ -38,7 +37,10 @@ def read_now(plan: CutoutPlan, stored: StoredObject, start: int, stop: int) -> m
                 if not _copy_now(planes, first, last, stored, target):
                     return None
             case Unpacked():
-                return None
+                if plan.unpacking_s > _UNPACKING_S or not _unpack_now(
+                    bands_of(piece, limits), first, last, stored, target
+                ):
+                    return None
     return found
 
 
@@ -53,6 +55,19 @@ def _copy_now(
         if take < block.size:
             target[offset : offset + take] = rows[skip : skip + take]
         offset += take
+    return True
+
+
+def _unpack_now(
+    bands: Iterator[Band], first: int, last: int, stored: StoredObject, target: memoryview
+) -> bool:
+    offset = 0
+    for chunk in cut_bands(bands, first, last):
+        pixels = read_band_now(chunk.band, stored)
+        if pixels is None:
+            return False
+        target[offset : offset + chunk.size] = pixels[chunk.skip : chunk.skip + chunk.size]
+        offset += chunk.size
     return True
 
 
@@ -152,26 +167,3 @@ async def _copy(chunk: Copied, stored: StoredObject) -> Buffer:
         else:
             found.append(part)
     return b"".join(found)
-
-
-async def read_band(band: Band, stored: StoredObject) -> memoryview:
-    """Read and decode the pixels of a band of tiles.
-
-    Raises
-    ------
-    CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
-    """
-    tiles = locate_tiles(band, band.kept_rows or await _read_ranges(band.rows, stored))
-    runs, offsets = join_ranges(tiles.entries.starts, tiles.entries.sizes)
-    heap = await _read_ranges(runs, stored)
-    places = zip(offsets.tolist(), tiles.entries.sizes.tolist(), strict=True)
-    packed = [heap[offset : offset + size] for offset, size in places]
-    pixels = band.new_pixels()
-    step = -(-len(packed) // _THREADS)
-    parts = (range(n, min(n + step, len(packed))) for n in range(0, len(packed), step))
-    await asyncio.gather(*(asyncio.to_thread(unpack, tiles, packed, p, pixels) for p in parts))
-    return pixels.reshape(-1).view(np.uint8).data
-
-
-async def _read_ranges(ranges: Sequence[ByteRange], stored: StoredObject) -> memoryview:
-    return memoryview(await stored.read(*(Block.run(each.start, each.stop) for each in ranges)))

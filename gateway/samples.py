@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.band_reading import read_band
 from gateway.config import LimitSettings
 from gateway.core.bands import DTYPES, Band
 from gateway.core.errors import CorruptFits, GatewayError, TooLarge, UnsupportedFits
@@ -15,7 +16,6 @@ from gateway.core.image import CUT_AXES, Image
 from gateway.core.ranges import split_block
 from gateway.core.sampling import Sampling, pixel_block, row_block, sampled_bands, take_columns
 from gateway.core.tiles import TiledImage
-from gateway.reading import read_band
 from gateway.storage.gzipped import GzippedObject
 from gateway.storage.store import StoredObject
 

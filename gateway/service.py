@@ -179,7 +179,7 @@ class Service:
         """
         if stop - start > self._limits.inline_bytes:
             return None
-        data = read_now(answer.plan, answer.stored, start, stop)
+        data = read_now(answer.plan, answer.stored, start, stop, self._limits)
         if data is not None:
             return data
         async with aclosing(self.read_chunks(answer, start, stop)) as chunks:

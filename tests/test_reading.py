@@ -57,6 +57,18 @@ class Recorder(FakeObject):
         return await super().read(*blocks)
 
 
+class HalfResident(FakeObject):
+    """An object of which the first bytes are in memory."""
+
+    def __init__(self, content: bytes, size: int) -> None:
+        super().__init__(content, resident=True)
+        self.size = size
+
+    def read_resident(self, block: Block, target: memoryview) -> bool:
+        """Copy a block, if it is among the first bytes."""
+        return block.stop <= self.size and super().read_resident(block, target)
+
+
 async def read(plan: CutoutPlan, stored: FakeObject, start: int, stop: int) -> bytes:
     """Read a part of an answer."""
     chunks = [bytes(chunk) async for chunk in read_chunks(plan, stored, start, stop, LIMITS)]
@@ -72,13 +84,14 @@ async def test_any_part_is_the_part_of_the_whole(name: str, query: str, data: st
     start = data.draw(st.integers(0, plan.size))
     stop = data.draw(st.integers(start, plan.size))
     whole = await read(plan, FakeObject(FILES[name]), 0, plan.size)
-    now = read_now(plan, FakeObject(FILES[name], resident=True), start, stop)
+    now = read_now(plan, FakeObject(FILES[name], resident=True), start, stop, LIMITS)
 
     assert len(whole) == plan.size
     ahead = data.draw(st.sampled_from([0, 1, 10_000]))
     stored = FakeObject(FILES[name], read_ahead_bytes=ahead)
     assert await read(plan, stored, start, stop) == whole[start:stop]
-    assert (name == "compressed" and now is None) or bytes(now) == whole[start:stop]
+    assert now is not None
+    assert bytes(now) == whole[start:stop]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -203,6 +216,25 @@ async def test_tiles_that_lie_apart_are_asked_for_at_once():
 
     assert len(stored.calls) == 2
     assert len(stored.calls[1]) > 5
+
+
+@pytest.mark.parametrize("size", [0, 5760 + 8 * 13], ids=["rows", "tiles"])
+def test_tiles_that_are_not_in_memory_are_left_to_threads(size: int):
+    """Neither the rows of the table nor the tiles are waited for in the event loop."""
+    plan = make_plan("compressed", QUERIES[0])
+    stored = HalfResident(FILES["compressed"], size)
+
+    assert read_now(plan, stored, 0, plan.size, LIMITS) is None
+
+
+def test_tiles_that_take_long_are_left_to_threads():
+    """A small cutout of a large tile would keep all others waiting."""
+    file = compress(pixels((1000, 1000), "i2"), compression_type="RICE_1", tile_shape=(1000, 1000))
+    query = parse_query(split_query(QUERIES[0]))
+    plan = plan_cutout(parent_of(file), query, BoxRule.EXACT, None)
+
+    assert plan.unpacking_s > 0.005
+    assert read_now(plan, FakeObject(file, resident=True), 0, plan.size, LIMITS) is None
 
 
 async def test_kept_rows_of_a_table_are_not_read():

@@ -56,11 +56,6 @@ class Band:
         ]
 
     @property
-    def kept_rows(self) -> bytes:
-        """The bytes of these rows, one behind the other, where the table is kept; else nothing."""
-        return self.image.table.select_kept(self.row_numbers)
-
-    @property
     def size(self) -> int:
         """Number of bytes of the pixels."""
         return prod(len(along) for along in self.pixels) * self.image.pixel_bytes

@@ -94,7 +94,7 @@ def _plan_parts(
                 bands = plan_bands(
                     tiles, section, band_bytes=chunk_bytes, max_band_bytes=max_band_bytes
                 )
-                yield from _cut_bands(bands, first, last)
+                yield from cut_bands(bands, first, last)
 
 
 def _cut_rows(block: Block, start: int, stop: int, chunk_bytes: int) -> Iterator[Rows]:
@@ -107,7 +107,7 @@ def _cut_rows(block: Block, start: int, stop: int, chunk_bytes: int) -> Iterator
             yield Rows(part, first, last - first)
 
 
-def _cut_bands(bands: Iterator[Band], start: int, stop: int) -> Iterator[Pixels]:
+def cut_bands(bands: Iterator[Band], start: int, stop: int) -> Iterator[Pixels]:
     """Choose the bands that hold the bytes from `start` to `stop` of all of them."""
     offset = 0
     for band in bands:

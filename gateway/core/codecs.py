@@ -27,6 +27,12 @@ RICE_DTYPES = {1: "u1", 2: "i2", 4: "i4"}
 _RICE_OVERRUN = 5
 _HCOMPRESS_AXES = 2
 
+# About what a tile and each of its pixels take, in nanoseconds.
+_TILE_NS = 10_000
+_PIXEL_NS = {
+    "RICE_1": 6, "GZIP_1": 4, "GZIP_2": 4, "PLIO_1": 8, "HCOMPRESS_1": 30, "NOCOMPRESS": 1
+}  # fmt: skip
+
 Packed = bytes | memoryview
 Pixels = NDArray[Any]
 
@@ -45,6 +51,10 @@ class Codec:
     """HCOMPRESS_1: whether to smooth what lossy compression made blocky."""
     offset: int = 0
     """PLIO_1, which codes no negative pixels: what was added to them."""
+
+    def estimate_s(self, n_tiles: int, n_pixels: int) -> float:
+        """Say about how long it takes to decode some tiles of so many pixels, in seconds."""
+        return (n_tiles * _TILE_NS + n_pixels * _PIXEL_NS[self.name]) * 1e-9
 
 
 def decode(codec: Codec, data: Packed, shape: tuple[int, ...], kind: Literal["i", "f"]) -> Pixels:

@@ -69,16 +69,26 @@ class Unpacked:
     @property
     def unpacked_bytes(self) -> int:
         """Number of bytes of all tiles that the section touches."""
+        return self._n_tiles * prod(self.tiles.tile_shape) * self.tiles.pixel_bytes
+
+    @property
+    def unpacking_s(self) -> float:
+        """About how long it takes to unpack these tiles, in seconds."""
+        n_tiles = self._n_tiles
+        return self.tiles.codec.estimate_s(n_tiles, n_tiles * prod(self.tiles.tile_shape))
+
+    @property
+    def _n_tiles(self) -> int:
+        """Number of the tiles that the section touches."""
         tiles, section = self.tiles, self.section
         wanted = chain(
             [(section.x_start, section.x_stop), (section.y_start, section.y_stop)],
             ((0, length) for length in tiles.shape[2:]),
         )
-        touched = (
-            (-(-stop // along) - start // along) * along
+        return prod(
+            -(-stop // along) - start // along
             for (start, stop), along in zip(wanted, tiles.tile_shape, strict=True)
         )
-        return prod(touched) * tiles.pixel_bytes
 
 
 Piece = Literal | Stored | Unpacked
@@ -102,6 +112,11 @@ class CutoutPlan:
         for piece in self.pieces:
             if isinstance(piece, Stored):
                 yield from (block for block, *_ in piece.planes.blocks(0, piece.size))
+
+    @property
+    def unpacking_s(self) -> float:
+        """About how long that takes, in seconds."""
+        return sum(piece.unpacking_s for piece in self.pieces if isinstance(piece, Unpacked))
 
     def between(self, start: int, stop: int) -> Iterator[tuple[Piece, int, int]]:
         """Give the pieces that hold the answer's bytes from `start` to `stop`.

@@ -101,9 +101,7 @@ class TileTable:
         return ByteRange(self.start + first * self.row_bytes, self.start + stop * self.row_bytes)
 
     def select_kept(self, numbers: Integers) -> bytes:
-        """Give the bytes of some rows, one behind the other; nothing if no rows are kept."""
-        if not self.kept:
-            return b""
+        """Give the bytes of some of the kept rows, one behind the other."""
         rows: Rows = np.frombuffer(self.kept, np.uint8).reshape(-1, self.row_bytes)
         return rows[numbers].tobytes()
 

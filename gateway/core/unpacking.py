@@ -1,10 +1,9 @@
 """Unpacking: from the tiles of a band to its pixels (FITS 4.0, 10.1). No I/O.
 
-Read the rows of the table that `Band.rows` names, `locate_tiles`, read their bytes, `unpack` them,
-some by one thread and some by another.
+Read the rows of the table that `Band.rows` names, if they are not kept, `locate_tiles`, read what
+`Tiles.runs` names, and `unpack` the tiles, some by one thread and some by another.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from gateway.core.bands import DTYPES, Band
 from gateway.core.codecs import Codec, Packed, decode
 from gateway.core.quantization import restore_floats
-from gateway.core.ranges import Integers
+from gateway.core.ranges import ByteRange, Integers, join_ranges
 from gateway.core.tile_table import Stored, TileEntries
 
 _CODECS = {Stored.GZIPPED: Codec("GZIP_1"), Stored.PLAIN: Codec("NOCOMPRESS")}
@@ -34,12 +33,16 @@ class Tiles:
     """Of their rows in the table, counted from 0."""
     entries: TileEntries
     """What these rows say."""
+    runs: list[ByteRange]
+    """Where their compressed bytes lie in the file; neighbours are one run, as they mostly are."""
+    offsets: Integers
+    """Where the bytes of each tile begin in those of all runs, one behind the other."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
 
-def locate_tiles(band: Band, rows: Packed) -> Tiles:
+def locate_tiles(band: Band, rows: Packed | None) -> Tiles:
     """Find the tiles of a band in the file.
 
     Parameters
@@ -47,27 +50,30 @@ def locate_tiles(band: Band, rows: Packed) -> Tiles:
     band : Band
         What is wanted.
     rows : bytes
-        The rows of the table that `Band.rows` names, one after the other.
+        The rows of the table that `Band.rows` names, one after the other; None if they are kept.
 
     Raises
     ------
     CorruptFits
         A row points to no tile, or to bytes that cannot be one.
     """
-    image = band.image
-    max_bytes = prod(image.tile_shape) * _MAX_PIXEL_BYTES + _MAX_OVERHEAD_BYTES
-    return Tiles(band, band.row_numbers, image.table.read_entries(rows, max_bytes))
+    table, numbers = band.image.table, band.row_numbers
+    max_bytes = prod(band.image.tile_shape) * _MAX_PIXEL_BYTES + _MAX_OVERHEAD_BYTES
+    rows = table.select_kept(numbers) if rows is None else rows
+    entries = table.read_entries(rows, max_bytes)
+    runs, offsets = join_ranges(entries.starts, entries.sizes)
+    return Tiles(band, numbers, entries, runs, offsets)
 
 
-def unpack(tiles: Tiles, packed: Sequence[Packed], part: range, pixels: NDArray[Any]) -> None:
+def unpack(tiles: Tiles, packed: Packed, part: range, pixels: NDArray[Any]) -> None:
     """Decode some tiles of a band.
 
     Parameters
     ----------
     tiles : Tiles
         As `locate_tiles` gave them.
-    packed : sequence of bytes
-        The compressed bytes of each.
+    packed : bytes
+        Those of all `Tiles.runs`, one behind the other.
     part : range
         Which of them are decoded.
     pixels : ndarray
@@ -84,8 +90,10 @@ def unpack(tiles: Tiles, packed: Sequence[Packed], part: range, pixels: NDArray[
     places = islice(product(*reversed(axes)), part.start, part.stop)
     with np.errstate(over="ignore"):  # a float64 that is infinite as a float32
         for number, place in zip(part, places, strict=True):
+            start = int(tiles.offsets[number])
+            data = packed[start : start + int(tiles.entries.sizes[number])]
             target, source, shape = zip(*place, strict=True)
-            pixels[target] = _decode_tile(tiles, number, packed[number], shape)[source]
+            pixels[target] = _decode_tile(tiles, number, data, shape)[source]
 
 
 def _place_tiles(

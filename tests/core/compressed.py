@@ -1,6 +1,7 @@
 """Compressed images for tests: made by astropy, cut by the gateway's pieces without any I/O."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,10 @@ from astropy.io import fits
 from gateway.core.bands import Band, plan_bands
 from gateway.core.header import Header
 from gateway.core.layout import Hdu, LayoutScanner
+from gateway.core.ranges import ByteRange
 from gateway.core.section import Section
 from gateway.core.tiles import parse_tiled_image
-from gateway.core.unpacking import Tiles, locate_tiles, unpack
+from gateway.core.unpacking import locate_tiles, unpack
 
 
 def compress(pixels: np.ndarray, **options) -> bytes:
@@ -47,19 +49,18 @@ def cut(
 
 def unpack_band(file: bytes, band: Band) -> bytes:
     """Decode the pixels of a band, the last tile first."""
-    tiles = locate_tiles(band, b"".join(file[run.start : run.stop] for run in band.rows))
-    packed = packed_tiles(file, tiles)
+    tiles = locate_tiles(band, gather(file, band.rows))
+    packed = gather(file, tiles.runs)
     pixels = band.new_pixels()
-    for number in reversed(range(len(packed))):
+    for number in reversed(range(len(tiles))):
         unpack(tiles, packed, range(number, number + 1), pixels)
     assert pixels.nbytes == band.size
     return pixels.tobytes()
 
 
-def packed_tiles(file: bytes, tiles: Tiles) -> list[bytes]:
-    """Give the compressed bytes of each tile."""
-    places = zip(tiles.entries.starts.tolist(), tiles.entries.sizes.tolist(), strict=True)
-    return [file[start : start + size] for start, size in places]
+def gather(file: bytes, ranges: Iterable[ByteRange]) -> bytes:
+    """Give the bytes of ranges, one behind the other."""
+    return b"".join(file[each.start : each.stop] for each in ranges)
 
 
 def first_tile(pixels: np.ndarray, compression: str, **options) -> bytes:
@@ -68,9 +69,7 @@ def first_tile(pixels: np.ndarray, compression: str, **options) -> bytes:
     image = parse_tiled_image(read_hdus(file)[1])
     nx, ny = image.shape[:2]
     (band,) = plan_bands(image, Section(0, nx, 0, ny), band_bytes=2**24, max_band_bytes=2**24)
-    (run,) = band.rows
-    (packed,) = packed_tiles(file, locate_tiles(band, file[run.start : run.stop]))
-    return packed
+    return gather(file, locate_tiles(band, gather(file, band.rows)).runs)
 
 
 def edited(hdu: Hdu, **values: object) -> Hdu:

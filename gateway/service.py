@@ -26,8 +26,8 @@ from gateway.storage.store import Buffer, Entry, StoredObject
 from gateway.storage.tally import LayoutTally
 from gateway.storage.unpacker import Unpacker
 
+# when the steps of an answer began and ended, by their names, as `perf_counter` tells it
 Timings = dict[str, tuple[float, float]]
-"""When the steps of an answer began and ended, by their names, as `perf_counter` tells it."""
 
 
 @dataclass(slots=True)

@@ -102,6 +102,8 @@ class LimitSettings(Table):
     """Chunks of one large gzipped answer that are deflated at once, on as many cores."""
     inflated_at_once: int = Field(default=4, ge=1, le=64)
     """Parts of a large .gz parent that are inflated at once for one answer, on as many cores."""
+    small_parents_at_once: int = Field(default=8, ge=1, le=1024)
+    """Small .gz parents that a worker reads and inflates at once; further ones wait."""
     max_band_bytes: int = Field(default=256 * _MIB, ge=_MIB)
     """Largest row of tiles of a compressed image that is unpacked at once, in bytes."""
     inline_bytes: int = Field(default=512 * _KIB, ge=0, le=64 * _MIB)

@@ -20,11 +20,12 @@ def make_unpacker(
     *,
     small_parent_bytes: int = 2**20,
     unpacked_bytes: int = 2**30,
+    **limits: int,
 ) -> Unpacker:
     """Make an unpacker that knows nothing, by default without a file on disk."""
     settings = CacheSettings(unpacked_bytes=unpacked_bytes, small_parent_bytes=small_parent_bytes)
-    limits = LimitSettings(max_inflated_bytes=max_bytes)
-    return Unpacker(settings, limits, cache or CacheFile(Path("nowhere"), 0))
+    demands = LimitSettings(max_inflated_bytes=max_bytes, **limits)
+    return Unpacker(settings, demands, cache or CacheFile(Path("nowhere"), 0))
 
 
 class FakeObject:

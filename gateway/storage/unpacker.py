@@ -46,6 +46,7 @@ class Unpacker:
         self._kept_bytes = 0
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._small_places = asyncio.Semaphore(limits.small_parents_at_once)
 
     def recall(self, name: str, packed: StoredObject, size: int) -> StoredObject | None:
         """Open a file that is known, without reading.
@@ -106,8 +107,10 @@ class Unpacker:
             blob = await self._cache.get(_KIND, *key)
             kept = SeekIndex.from_bytes(blob) if blob is not None else None
         if kept is None and self.is_small(packed):
-            data = await packed.read(Block.run(0, packed.info.size))
-            kept = await asyncio.to_thread(inflate_whole, data, self._settings.small_parent_bytes)
+            most = self._settings.small_parent_bytes
+            async with self._small_places:  # many clients may each ask for another file
+                data = await packed.read(Block.run(0, packed.info.size))
+                kept = await asyncio.to_thread(inflate_whole, data, most)
             packed = UnpackedObject(packed, data)  # if it is indexed now, it is not read again
         if kept is None or not _reaches(kept, size):
             kept = await self._index(packed, size)

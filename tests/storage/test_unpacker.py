@@ -43,6 +43,23 @@ async def test_a_file_is_read_once(content: bytes, kind: type):
     assert bytes(await opened[0].peek(0, len(content) + 9)) == content
 
 
+async def test_small_files_are_inflated_a_few_at_a_time():
+    """However many files are asked for at once, the bytes of a few are in memory."""
+    unpacker = make_unpacker(small_parents_at_once=2)
+    files = [pack(SMALL, str(n)) for n in range(5)]
+    for file in files:
+        file.gate = asyncio.Event()
+    opening = [asyncio.create_task(unpacker.open(f.info.identity, f, len(SMALL))) for f in files]
+    for file in files[:2]:
+        await file.arrivals.acquire()
+    assert [file.arrivals.locked() for file in files[2:]] == [True] * 3
+    for file in files:
+        file.gate.set()
+    await asyncio.gather(*opening)
+
+    assert [file.reads for file in files] == [1] * 5
+
+
 async def test_a_small_file_is_given_without_waiting():
     """The rows of a small file are copied at once, as if it had never been packed."""
     unpacker, packed = make_unpacker(), pack(SMALL)

@@ -227,10 +227,12 @@ def test_tiles_that_are_not_in_memory_are_left_to_threads(size: int):
     assert read_now(plan, stored, 0, plan.size, LIMITS) is None
 
 
-def test_tiles_that_take_long_are_left_to_threads():
-    """A small cutout of a large tile would keep all others waiting."""
-    file = compress(pixels((1000, 1000), "i2"), compression_type="RICE_1", tile_shape=(1000, 1000))
-    query = parse_query(split_query(QUERIES[0]))
+@pytest.mark.parametrize(("codec", "side"), [("RICE_1", 1000), ("HCOMPRESS_1", 20)])
+def test_tiles_that_take_long_are_left_to_threads(codec: str, side: int):
+    """A small cutout of a large tile keeps nobody waiting, nor of one that waits for its turn."""
+    shape = (side, side)
+    file = compress(pixels(shape, "i2"), compression_type=codec, tile_shape=shape)
+    query = parse_query(split_query("center=9,9px&size=5px"))
     plan = plan_cutout(parent_of(file), query, BoxRule.EXACT, None)
 
     assert plan.unpacking_s > 0.005

@@ -7,7 +7,7 @@ time (36 million); and PLIO_1 is cfitsio's, of lists that were checked (120 mill
 """
 
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import Any, Literal
 
 import numpy as np
@@ -27,10 +27,11 @@ RICE_DTYPES = {1: "u1", 2: "i2", 4: "i4"}
 _RICE_OVERRUN = 5
 _HCOMPRESS_AXES = 2
 
-# About what a tile and each of its pixels take, in nanoseconds.
+# About what a tile and each of its pixels take, in nanoseconds. Those of HCOMPRESS_1 take 30, and
+# wait as long as another thread decodes one.
 _TILE_NS = 10_000
 _PIXEL_NS = {
-    "RICE_1": 6, "GZIP_1": 4, "GZIP_2": 4, "PLIO_1": 8, "HCOMPRESS_1": 30, "NOCOMPRESS": 1
+    "RICE_1": 6, "GZIP_1": 4, "GZIP_2": 4, "PLIO_1": 8, "HCOMPRESS_1": inf, "NOCOMPRESS": 1
 }  # fmt: skip
 
 Packed = bytes | memoryview
@@ -53,7 +54,7 @@ class Codec:
     """PLIO_1, which codes no negative pixels: what was added to them."""
 
     def estimate_s(self, n_tiles: int, n_pixels: int) -> float:
-        """Say about how long it takes to decode some tiles of so many pixels, in seconds."""
+        """Say about how long it takes to decode so many tiles and pixels, in seconds."""
         return (n_tiles * _TILE_NS + n_pixels * _PIXEL_NS[self.name]) * 1e-9
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from traceback import clear_frames
 
 from aiohttp import web
 
@@ -45,10 +46,12 @@ async def send(
                 chunk = await anext(chunks, b"")
             _check_length(trace.sent_bytes, owed)
             await response.write_eof()
-        except BaseException:
+        except BaseException as error:
             trace.broken = response
             if request.transport is not None:
                 request.transport.abort()
+            # what aiohttp waits with for a client that leaves is in a cycle with the chunk
+            clear_frames(error.__traceback__)
             raise
     return response
 

@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: assets demo test check audit docs format bench clean
+.PHONY: assets demo test faults check audit docs format bench clean
 
 demo: $(VENV)/.run  ## a small archive, a server, and URLs to try
 	$(BIN)/ibe-gateway demo $(ARGS)
 
 test: $(VENV)/.dev  ## the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(VENV)/.dev  ## real processes that are harmed, also by what takes longer
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" $(ARGS)
 
 check: $(VENV)/.dev  ## what a pull request must pass, but for the tests
 	$(BIN)/ruff format --check .

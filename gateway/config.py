@@ -37,6 +37,8 @@ class ConfigurationError(ValueError):
 class LimitSettings(Table):
     """``[limits]``: what one worker lets in, waits for and holds in memory."""
 
+    max_connections: int = Field(default=10_000, ge=16, le=2**20)
+    """Connections of a worker, and at most half of its open files; the longest silent give way."""
     max_requests: int = Field(default=512, ge=1, le=65536)
     """Requests that a worker admits at once; further ones are answered 503."""
     max_client_requests: int = Field(default=256, ge=1, le=65536)

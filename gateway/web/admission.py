@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gateway.config import LimitSettings
 from gateway.core.errors import Overloaded, TooManyRequests
+from gateway.web.pace import Pace
 
 _AT_ONCE = nullcontext()
 
@@ -54,6 +55,8 @@ class Admission:
         self._large_by_client: dict[str, Load] = {}
         self._entrance = asyncio.Lock()  # lets in who came first
         self._room = asyncio.Event()
+        self.pace = Pace()
+        """In which the large ones go on."""
         self.requests = 0
         """Requests that have a place."""
         self.large = Load()

@@ -110,9 +110,7 @@ class Sender:
             data = await self._service.read_small(answer, 0, size)
             if data is None:
                 headers["Server-Timing"] = server_timing(answer)
-                chunks = deflate_chunks(
-                    self._service.read_chunks(answer, 0, size), self._deflated_at_once
-                )
+                chunks = deflate_chunks(self._read(answer, 0, size), self._deflated_at_once)
                 return await send(request, web.StreamResponse(headers=headers), chunks)
         read = perf_counter()
         packed = deflate(data)
@@ -146,7 +144,7 @@ class Sender:
             if data is None:
                 headers["Server-Timing"] = server_timing(answer)
                 response = web.StreamResponse(status=status, headers=headers)
-                chunks = self._service.read_chunks(answer, part.start, part.stop)
+                chunks = self._read(answer, part.start, part.stop)
                 return await send(request, response, chunks)
         answer.timings["read"] = started, perf_counter()
         await _keep_step()
@@ -161,12 +159,16 @@ class Sender:
             request[TRACE].quota, max(size, answer.plan.unpacked_bytes, answer.inflated_bytes)
         )
 
+    def _read(self, answer: Answer, start: int, stop: int) -> AsyncGenerator[Buffer, None]:
+        """Read the bytes of an answer in chunks, in turns with all others."""
+        return self._admission.pace.keep(self._service.read_chunks(answer, start, stop))
+
     async def _read_parts(
         self, answer: Answer, multipart: Multipart
     ) -> AsyncGenerator[Buffer, None]:
         for prefix, part in multipart.parts:
             yield prefix
-            chunks = self._service.read_chunks(answer, part.start, part.stop)
+            chunks = self._read(answer, part.start, part.stop)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk

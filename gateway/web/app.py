@@ -16,9 +16,11 @@ from gateway.web.handlers import Handlers
 from gateway.web.journal import Journal
 from gateway.web.metrics import Metrics, Seat
 from gateway.web.middleware import Gate, Handler
+from gateway.web.pace import Pace
 
 SERVICE = web.AppKey("service", Service)
 GATE = web.AppKey("gate", Gate)
+PACE = web.AppKey("pace", Pace)
 ANSWER = web.AppKey[Handler]("answer")
 """Answers every request: the gate, or what traces them on their way there."""
 
@@ -65,6 +67,7 @@ def build_app(settings: Settings, seat: Seat | None = None) -> web.Application:
 
     app = web.Application()
     app[SERVICE] = service
+    app[PACE] = admission.pace
     # one route: a look into a dictionary costs a fraction of aiohttp's routes and middlewares
     app[GATE] = gate = Gate(settings, dispatch, journal, admission, handlers.find_collection)
     app[ANSWER] = _traced(gate.answer, app, settings.telemetry)

@@ -98,6 +98,8 @@ class Gate:
             raise web.HTTPMethodNotAllowed(request.method, _METHODS)
         if request.rel_url.raw_path in UNGUARDED:
             return await self._handler(request)
+        if self._admission.pace.has_newcomers:
+            await self._admission.pace.let_in()
         task = request.task
         self._admission.enter(trace.quota)
         self._deadlines.begin(task)

@@ -26,7 +26,7 @@ from gateway.config import ConfigurationError, Settings
 from gateway.core.errors import GatewayError
 from gateway.web.app import build_app
 from gateway.web.metrics import Seat
-from gateway.web.worker import Runner
+from gateway.web.worker import BACKLOG, Runner
 
 _LOG = logging.getLogger("gateway")
 
@@ -64,10 +64,15 @@ def _allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _open_files() -> int:
+    """Give how many connections and files the process may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def _listen(settings: Settings) -> socket.socket:
     host, port = settings.server.host, settings.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
         timeout_ms = int(settings.limits.client_timeout_s * 1000)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
@@ -142,6 +147,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             limits = self._settings.limits
             return Runner(
                 build_app(self._settings, self._seat),
+                min(limits.max_connections, _open_files() // 2),  # the rest is for files
                 access_log=None,
                 keepalive_timeout=limits.keepalive_timeout_s,
                 max_line_size=limits.max_url_bytes,

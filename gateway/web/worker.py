@@ -3,12 +3,16 @@
 import asyncio
 from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 from aiohttp import web
 from aiohttp.worker import GunicornUVLoopWebWorker
 
-from gateway.web.app import ANSWER, GATE
+from gateway.web.app import ANSWER, GATE, PACE
+from gateway.web.connections import Connections
 
+BACKLOG = 2048
+"""Connections that wait to be accepted; the system may allow fewer (net.core.somaxconn)."""
 _SEE_OFF_S = 1.0  # for a client to ask once more, and to be told that it was the last time
 _LOOK_S = 0.02
 
@@ -20,6 +24,16 @@ class Worker(GunicornUVLoopWebWorker):
         """Leave off at once: aiohttp looks only once a second whether it was told to."""
         self.handle_quit(sig, frame)
 
+    def notify(self) -> None:
+        """Give a sign of life, and let as many connections wait as the socket was made for.
+
+        Each worker that begins lets aiohttp reduce that to 128, for all workers. Those who come
+        when more than these wait to be accepted are not heard, and try again after a second.
+        """
+        super().notify()
+        for listener in self.sockets:
+            listener.listen(BACKLOG)
+
 
 class Runner(web.AppRunner):
     """Runs the application.
@@ -27,18 +41,35 @@ class Runner(web.AppRunner):
     aiohttp closes at once the connections on which it is asked nothing. A request may be on its way
     on them; so each is first given the time to ask, and is told by ``Connection: close`` that no
     further one will be answered here.
+
+    Parameters
+    ----------
+    app : web.Application
+        What answers.
+    max_connections : int
+        How many may be open.
+    **options
+        Of aiohttp's runner.
     """
 
-    async def setup(self) -> None:
+    def __init__(self, app: web.Application, max_connections: int, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._max_connections = max_connections
+
+    async def _make_server(self) -> Connections:
         """Hand requests to what answers them.
 
         There is one route for all, and the way to it through aiohttp's router and middlewares costs
         a small cutout a twentieth.
         """
-        await super().setup()
-        if self.server is not None:
-            # what the application makes of a message is a web.Request
-            self.server.request_handler = self.app[ANSWER]  # type: ignore[assignment]
+        server = await super()._make_server()
+        return Connections(
+            self.app[ANSWER],
+            self.app[PACE],
+            self._max_connections,
+            request_factory=server.request_factory,
+            **self._kwargs,
+        )
 
     async def cleanup(self) -> None:
         """Take no more connections, answer what comes on those that are there, then end."""

@@ -15,6 +15,7 @@ from tests.running import Gateway, run_gateway
 
 IMAGE = image(pixels((60, 50), "i2"), TAN)
 LARGE = 32 * 2**20  # bytes; more than all buffers between two sockets
+IP_BIND_ADDRESS_NO_PORT = 24  # of Linux; Python has no name for it
 SOON_S = 20.0  # generous: the machines of CI are slow, and busy
 WELL_S = 1.0  # within which the service answers, sooner or later
 SPARE_BYTES = 32 * 2**20  # that the allocators keep of what was used for a moment
@@ -56,9 +57,14 @@ def warm(gateway: Gateway, *names: str) -> None:
     gateway.get("/ibe/data/a.fits?center=30,30px&size=10px")
 
 
-def connect(gateway: Gateway, *, buffer_bytes: int | None = None) -> socket.socket:
-    """Connect, with a receive buffer of a given size."""
+def connect(
+    gateway: Gateway, *, buffer_bytes: int | None = None, address: str = "127.0.0.1"
+) -> socket.socket:
+    """Connect from an address of this machine, with a receive buffer of a given size."""
     client = socket.socket()
+    # else the kernel would look for a port that is free for all, one after the other
+    client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    client.bind((address, 0))
     if buffer_bytes is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     client.settimeout(SOON_S)

@@ -22,7 +22,7 @@ class Server(TestServer):
     """A server as the gateway runs it: aiohttp's own for tests cancels handlers."""
 
     async def _make_runner(self, **_: Any) -> web.AppRunner:
-        return Runner(self.app, access_log=None)
+        return Runner(self.app, 1000, access_log=None)
 
 
 @pytest.fixture

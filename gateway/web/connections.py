@@ -1,0 +1,55 @@
+"""Connections: all that are open, which are bounded."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.web.middleware import Handler
+from gateway.web.pace import Pace
+
+
+class Connections(web.Server):
+    """aiohttp's server, which makes room for a new connection when there are too many.
+
+    Who says nothing goes first, then who is asking nothing: descriptors must remain for those who
+    ask, and for the files that they ask for.
+
+    Parameters
+    ----------
+    answer : callable
+        Answers requests.
+    pace : Pace
+        Is told of each connection.
+    max_connections : int
+        How many there may be.
+    **options
+        Of aiohttp's server.
+    """
+
+    def __init__(self, answer: Handler, pace: Pace, max_connections: int, **options: Any) -> None:
+        # what the application makes of a message is a web.Request
+        super().__init__(answer, **options)  # type: ignore[arg-type]
+        self._pace = pace
+        self._max_connections = max_connections
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Take a connection, in the place of one that is not used if there is no room."""
+        self._pace.arrivals += 1
+        if len(self._connections) >= self._max_connections:
+            self._end_one()
+        super().connection_made(handler, transport)
+
+    def _end_one(self) -> None:
+        """Close the oldest connection that never asked, else the oldest that is not answered."""
+        leaving = None
+        for each in self._connections:
+            if each._request_in_progress or each.transport is None:  # noqa: SLF001 - the only
+                continue
+            if not each._request_count:  # noqa: SLF001 - places where aiohttp notes it
+                leaving = each
+                break
+            leaving = leaving or each
+        if leaving is not None:
+            leaving.force_close()

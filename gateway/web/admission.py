@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from gateway.config import LimitSettings
 from gateway.core.errors import Overloaded, TooManyRequests
 from gateway.web.pace import Pace
+from gateway.web.spare_memory import SpareMemory
 
 _AT_ONCE = nullcontext()
 
@@ -55,6 +56,7 @@ class Admission:
         self._large_by_client: dict[str, Load] = {}
         self._entrance = asyncio.Lock()  # lets in who came first
         self._room = asyncio.Event()
+        self._memory = SpareMemory()
         self.pace = Pace()
         """In which the large ones go on."""
         self.requests = 0
@@ -116,11 +118,14 @@ class Admission:
         own.add(work_bytes)
         try:
             await self._wait_for_room(work_bytes)
+            self._memory.wanted()
             try:
                 yield
             finally:
                 self.large.remove(work_bytes)
                 self._room.set()
+                if not self.large.requests:
+                    self._memory.unused()
         finally:
             own.remove(work_bytes)
             if not own.requests:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from tests.core.compressed import compress
-from tests.deployment import ask
+from tests.deployment import Answer, ask
 from tests.mirrors import run_mirrors
 from tests.running import Gateway
 from tests.servers import S3Server
@@ -26,24 +27,27 @@ QUERIES = (
 )
 
 
-def gzipped(pixels: np.ndarray) -> bytes:
-    """Make a gzip file."""
+def gzipped(*images: np.ndarray) -> bytes:
+    """Make a gzip file of some images."""
     buffer = io.BytesIO()
-    fits.PrimaryHDU(pixels).writeto(buffer)
-    return gzip.compress(buffer.getvalue(), 6)
+    fits.HDUList([fits.PrimaryHDU(), *map(fits.ImageHDU, images)]).writeto(buffer)
+    return gzip.compress(buffer.getvalue(), 1)
 
 
 FILES = {"small.fits.gz": gzipped(INTEGERS[:300]), "indexed.fits.gz": gzipped(PIXELS)} | {
     f"{codec.lower()}.fits.fz": compress(INTEGERS, compression_type=codec, tile_shape=(100, 100))
     for codec in CODECS
 }
+N_IMAGES = 4
+MANY = gzipped(*[PIXELS] * N_IMAGES)
 
 
 @pytest.fixture(scope="module")
 def gateway(seaweedfs: S3Server, material: Path) -> Iterator[Gateway]:
-    """Serve the files from storages of all kinds; of the two gzip files one is large."""
+    """Serve the files from storages of all kinds; of the gzip files all but one are large."""
     settings = "[cache]\nsmall_parent_bytes = 1_000_000"
-    with run_mirrors(seaweedfs, material, "compressed", FILES, settings) as gateway:
+    files = FILES | {"many.fits.gz": MANY}
+    with run_mirrors(seaweedfs, material, "compressed", files, settings) as gateway:
         yield gateway
 
 
@@ -67,3 +71,21 @@ def test_cutouts_have_the_pixels_of_the_parent(gateway: Gateway, name: str):
     expected = PIXELS if name == "indexed.fits.gz" else INTEGERS
     with fits.open(io.BytesIO(answer.body)) as hdus:
         np.testing.assert_array_equal(hdus[-1].data, expected[168:232, 568:632])
+
+
+@pytest.mark.parametrize("storage", ["s3", "http"])
+def test_a_remote_parent_is_read_once(gateway: Gateway, storage: str):
+    """The first cutout costs one reading of a gzip file, and what headers and every cutout cost.
+
+    So a copy on disk could save nothing.
+    """
+    url = f"{gateway.url}/ibe/data/{storage}/many.fits.gz?{QUERIES[0]}&gzip=false"
+    first, later = (bytes_read(ask(url)) for _ in range(2))
+
+    assert 0 < later < len(MANY) / 2
+    assert len(MANY) <= first - later <= len(MANY) + N_IMAGES * 2**20
+
+
+def bytes_read(answer: Answer) -> int:
+    """Give how many bytes the storage gave for an answer."""
+    return int(re.search(r"(\d+) bytes", answer.headers["Server-Timing"])[1])

@@ -8,15 +8,18 @@ import asyncio
 import fcntl
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
+from zlib import crc32
 
 from gateway.storage.blobs import Blobs, DamagedError, NewerError
 
 _LOG = logging.getLogger("gateway")
+_LOCKS = 64  # files; two names with one lock only wait for each other
+_LOCK_POLL_S = 0.05
 
 T = TypeVar("T")
 
@@ -68,6 +71,22 @@ class CacheFile:
     async def forget(self, kind: str, name: str) -> None:
         """Drop a blob, whatever its identity."""
         await self._do(lambda blobs: blobs.forget(kind, name))
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        """Learn something of a file while no other process that shares the folder does.
+
+        What another has learnt meanwhile is found in the cache then. Where no lock can be had, as
+        without a folder, nobody is waited for.
+        """
+        with ExitStack() as stack:
+            if self._is_open:
+                path = self._path.with_name(f"learning-{crc32(name.encode()) % _LOCKS:02}.lock")
+                with suppress(OSError):
+                    lock = stack.enter_context(path.open("w"))
+                    while not _take(lock):  # noqa: ASYNC110 - another process has it
+                        await asyncio.sleep(_LOCK_POLL_S)
+            yield
 
     async def close(self) -> None:
         """Finish what was begun and close the file; from now on nothing is kept."""
@@ -135,3 +154,12 @@ class CacheFile:
         if text not in self._told:
             self._told.add(text)
             _LOG.warning(text)
+
+
+def _take(lock: IO[str]) -> bool:
+    """Lock a file, until it is closed, if no other process has; tell whether it is locked."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,7 +1,8 @@
 """Unpacker: what is known of gzip files, kept by identity: their bytes, or their seek indexes.
 
 A small file is unpacked once and kept in memory. A larger one is read through once, for its seek
-index, which is kept on disk, too. Whoever asks meanwhile waits for the same work.
+index, which is kept on disk, too. Whoever asks meanwhile waits for the same work, and so do the
+other processes that share the disk.
 """
 
 import asyncio
@@ -102,10 +103,7 @@ class Unpacker:
 
     async def _learn(self, key: tuple[str, str], packed: StoredObject, size: int) -> None:
         """Unpack a file if it is small, else index it."""
-        kept = self._kept.get(key)
-        if kept is None:
-            blob = await self._cache.get(_KIND, *key)
-            kept = SeekIndex.from_bytes(blob) if blob is not None else None
+        kept = self._kept.get(key) or await self._find_index(key)
         if kept is None and self.is_small(packed):
             most = self._settings.small_parent_bytes
             async with self._small_places:  # many clients may each ask for another file
@@ -113,9 +111,17 @@ class Unpacker:
                 kept = await asyncio.to_thread(inflate_whole, data, most)
             packed = UnpackedObject(packed, data)  # if it is indexed now, it is not read again
         if kept is None or not _reaches(kept, size):
-            kept = await self._index(packed, size)
-            await self._cache.put(_KIND, *key, kept.to_bytes())
+            async with self._cache.alone(key[0]):
+                kept = await self._find_index(key)
+                if kept is None or not _reaches(kept, size):
+                    kept = await self._index(packed, size)
+                    await self._cache.put(_KIND, *key, kept.to_bytes())
         self._keep(key, kept)
+
+    async def _find_index(self, key: tuple[str, str]) -> SeekIndex | None:
+        """Find an index on disk, where this or another process put it."""
+        blob = await self._cache.get(_KIND, *key)
+        return SeekIndex.from_bytes(blob) if blob is not None else None
 
     async def _index(self, packed: StoredObject, size: int) -> SeekIndex:
         most = self._limits.max_inflated_bytes

@@ -172,6 +172,30 @@ async def test_damage_is_told_to_all_and_not_kept(content: bytes):
         await unpacker.open("a", packed, len(content) + 1)
 
 
+async def test_a_file_is_read_by_one_of_several_processes(tmp_path: Path):
+    """Who asks while another process indexes a file waits for it, and reads nothing."""
+    files = [pack(LARGE), pack(LARGE)]
+    files[0].gate = asyncio.Event()
+    unpackers = [make_unpacker(CacheFile(tmp_path, 2**26)) for _ in files]
+    first = asyncio.create_task(unpackers[0].open("a", files[0], len(LARGE)))
+    await files[0].arrivals.acquire()
+    second = asyncio.create_task(unpackers[1].open("a", files[1], len(LARGE)))
+    done, _ = await asyncio.wait({second}, timeout=0.3)
+    files[0].gate.set()
+    await asyncio.gather(first, second)
+
+    assert not done
+    assert (files[0].bytes_read, files[1].bytes_read) == (len(files[0].content), 0)
+
+
+async def test_damage_does_not_keep_others_waiting(tmp_path: Path):
+    """A process that failed to index a file lets the next one try."""
+    damaged = FakeObject(gzip.compress(LARGE)[:-1])
+    for _ in range(2):
+        with pytest.raises(CorruptFits):
+            await make_unpacker(CacheFile(tmp_path, 2**26)).open("a", damaged, len(LARGE) + 1)
+
+
 async def test_an_index_is_found_after_a_restart(tmp_path: Path):
     """Who comes later, in this process or another, does not read the file again."""
     packed = pack(LARGE)

@@ -5,16 +5,22 @@ for several requests is noted of the one that came first.
 """
 
 from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
 
 
-class Effort:
-    """What one request has cost beyond the reads that its file counts."""
+class Effort(Protocol):
+    """Whatever is to be noted of."""
 
-    __slots__ = ("retries",)
-
-    def __init__(self) -> None:
-        self.retries = 0
-        """Requests to storages that repeated another."""
+    retries: int
+    """Requests to storages that repeated another."""
 
 
-EFFORT = ContextVar("effort", default=Effort())  # noqa: B039 - of what no request has asked for
+@dataclass(slots=True)
+class _Unnoticed:
+    """What no request has asked for."""
+
+    retries: int = 0
+
+
+EFFORT: ContextVar[Effort] = ContextVar("effort", default=_Unnoticed())  # noqa: B039 - never read

@@ -83,8 +83,8 @@ class Journal:
                 stored.reads if stored else 0,
                 stored.bytes_read if stored else 0,
                 stored.bytes_needed if stored else 0,
-                trace.effort.retries,
-                trace.timings,
+                trace.retries,
+                trace.timings or {},
                 stored is not None,
                 trace.broken is not None,
             )

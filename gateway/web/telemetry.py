@@ -105,7 +105,7 @@ class Telemetry:
 
     def _describe_steps(self, trace: Trace, context: Context, clock_ns: int) -> None:
         """Add the steps of an answer, which it has noted itself."""
-        for name, (begin, end) in trace.timings.items():
+        for name, (begin, end) in (trace.timings or {}).items():
             start_ns = clock_ns + round(begin * 1e9)
             step = self._tracer.start_span(name, context, start_time=start_ns)
             step.end(clock_ns + round(end * 1e9))
@@ -173,7 +173,7 @@ def _describe(span: Span, request: web.Request, response: web.StreamResponse) ->
         "http.response.status_code": status,
         "http.response.body.size": trace.body_bytes(response),
         "ibe.request_id": trace.request_id,
-        "ibe.storage.retries": trace.effort.retries,
+        "ibe.storage.retries": trace.retries,
     }
     if query := url.raw_query_string:
         attributes["url.query"] = redact(query)

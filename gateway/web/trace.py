@@ -1,7 +1,7 @@
 """Trace: what is noted of a request while it is answered."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from secrets import token_hex
 
@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from gateway.access import PUBLIC, Viewer
 from gateway.service import Timings
 from gateway.storage.archive import Collection
-from gateway.storage.effort import EFFORT, Effort
+from gateway.storage.effort import EFFORT
 from gateway.storage.store import StoredObject
 from gateway.web.clients import Clients, quota_key
 
@@ -41,10 +41,10 @@ class Trace:
     """Where the path leads, whether or not there is such a file."""
     stored: StoredObject | None = None
     """The file, once it was found."""
-    timings: Timings = field(default_factory=dict)
+    timings: Timings | None = None
     """Of its answer, once that was planned."""
-    effort: Effort = field(default_factory=Effort)
-    """What it costs remote storages."""
+    retries: int = 0
+    """Requests to remote storages that repeated another."""
     sent_bytes: int = 0
     """Bytes of a streamed body, as far as it came."""
     broken: web.StreamResponse | None = None
@@ -101,5 +101,5 @@ class Tracer:
         client = self._clients.find(request)
         trace = Trace(request_id, client, quota_key(client), self._varies, is_head)
         request[TRACE] = trace
-        EFFORT.set(trace.effort)
+        EFFORT.set(trace)
         return trace

@@ -121,7 +121,7 @@ class LimitSettings(Table):
     max_sampled_bytes: int = Field(default=2 * _GIB, ge=_MIB)
     """How much of an image may be read, or unpacked, for one picture, in bytes."""
     sampled_at_once_bytes: int = Field(default=32 * _MIB, ge=_MIB, le=_GIB)
-    """How much of that is held in memory for each picture, in bytes."""
+    """How much of an image is read, or unpacked, at a time for one picture, in bytes."""
     max_url_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)
     """Longest request line, in bytes."""
     max_field_bytes: int = Field(default=8 * _KIB, ge=256, le=64 * _KIB)

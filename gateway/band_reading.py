@@ -10,7 +10,7 @@ from gateway.core.ranges import Block, ByteRange
 from gateway.core.unpacking import locate_tiles, unpack
 from gateway.storage.store import StoredObject, new_buffer
 
-_THREADS = 2  # that unpack a band; a third is seldom free, and costs a hop
+_THREADS = 2  # that unpack a band where they can; a third is seldom free, and costs a hop
 
 
 async def read_band(band: Band, stored: StoredObject) -> memoryview:
@@ -24,7 +24,7 @@ async def read_band(band: Band, stored: StoredObject) -> memoryview:
     tiles = locate_tiles(band, None if is_kept else await _read(band.rows, stored))
     packed = await _read(tiles.runs, stored)
     pixels = band.new_pixels()
-    step = -(-len(tiles) // _THREADS)
+    step = -(-len(tiles) // (_THREADS if band.image.codec.is_parallel else 1))
     parts = (range(n, min(n + step, len(tiles))) for n in range(0, len(tiles), step))
     await asyncio.gather(*(asyncio.to_thread(unpack, tiles, packed, p, pixels) for p in parts))
     return pixels.reshape(-1).view(np.uint8).data

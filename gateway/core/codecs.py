@@ -53,6 +53,15 @@ class Codec:
     offset: int = 0
     """PLIO_1, which codes no negative pixels: what was added to them."""
 
+    @property
+    def is_parallel(self) -> bool:
+        """Whether two threads decode more than one.
+
+        The decoder of HCOMPRESS_1 serves one thread at a time, that of PLIO_1 keeps the lock of the
+        interpreter.
+        """
+        return self.name not in {"HCOMPRESS_1", "PLIO_1"}
+
     def estimate_s(self, n_tiles: int, n_pixels: int) -> float:
         """Say about how long it takes to decode so many tiles and pixels, in seconds."""
         return (n_tiles * _TILE_NS + n_pixels * _PIXEL_NS[self.name]) * 1e-9

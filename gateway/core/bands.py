@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.errors import UnsupportedFits
-from gateway.core.ranges import ByteRange
+from gateway.core.ranges import ByteRange, join_ranges
 from gateway.core.section import Section
 from gateway.core.tiles import TiledImage
 
@@ -36,24 +36,19 @@ class Band:
     """The pixels along each axis."""
 
     @property
-    def row_numbers(self) -> NDArray[np.int64]:
+    def row_numbers(self) -> list[int]:
         """Number the rows of the table that speak of the tiles, from 0, the first axis fastest."""
-        numbers = np.zeros(1, np.int64)
-        stride = 1
+        numbers, stride = [0], 1
         for along, n_tiles in zip(self.tiles, self.image.n_tiles, strict=True):
-            numbers = np.add.outer(np.arange(along.start, along.stop) * stride, numbers).reshape(-1)
+            numbers = [index * stride + number for index in along for number in numbers]
             stride *= n_tiles
         return numbers
 
     @property
     def rows(self) -> list[ByteRange]:
         """Where these rows lie in the file, in order."""
-        numbers = self.row_numbers
-        starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 1).tolist()
-        return [
-            self.image.table.rows(int(numbers[first]), int(numbers[stop - 1]) + 1)
-            for first, stop in zip(starts, [*starts[1:], len(numbers)], strict=True)
-        ]
+        ranges = [self.image.table.rows(number, number + 1) for number in self.row_numbers]
+        return join_ranges(ranges)[0]
 
     @property
     def size(self) -> int:

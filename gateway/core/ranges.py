@@ -1,12 +1,7 @@
 """Byte ranges, and strided blocks of bytes. No I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,36 +97,33 @@ def split_block(block: Block, max_bytes: int) -> Iterator[Block]:
             yield Block.run(offset, min(offset + max_bytes, stop))
 
 
-def join_ranges(starts: Integers, sizes: Integers) -> tuple[list[ByteRange], Integers]:
+def join_ranges(ranges: Sequence[ByteRange]) -> tuple[list[ByteRange], list[int]]:
     """Join ranges that touch or overlap.
-
-    Parameters
-    ----------
-    starts, sizes : ndarray of int
-        Offset and number of bytes of each range; at least one.
 
     Returns
     -------
     joined : list of ByteRange
         In order.
-    offsets : ndarray of int
+    offsets : list of int
         Where each range begins in the bytes of all that are joined, one behind the other.
 
     Examples
     --------
-    >>> joined, offsets = join_ranges(np.array([5, 0, 3, 6]), np.array([4, 3, 1, 1]))
-    >>> joined
-    [ByteRange(start=0, stop=4), ByteRange(start=5, stop=9)]
-    >>> offsets.tolist()
-    [4, 0, 3, 5]
+    >>> ranges = [ByteRange(5, 9), ByteRange(0, 3), ByteRange(3, 4), ByteRange(6, 7)]
+    >>> join_ranges(ranges)
+    ([ByteRange(start=0, stop=4), ByteRange(start=5, stop=9)], [4, 0, 3, 5])
     """
-    order = np.argsort(starts, kind="stable")
-    ordered = starts[order]
-    reached = np.maximum.accumulate(ordered + sizes[order])
-    is_first = np.append(True, ordered[1:] > reached[:-1])
-    firsts, stops = ordered[is_first], reached[np.append(is_first[1:], True)]
-    lengths = stops - firsts
-    shifts = np.cumsum(lengths) - lengths - firsts
-    offsets = starts + shifts[np.searchsorted(firsts, starts, "right") - 1]
-    joined = [ByteRange(*run) for run in zip(firsts.tolist(), stops.tolist(), strict=True)]
+    joined: list[ByteRange] = []
+    offsets = [0] * len(ranges)
+    first = stop = shift = 0  # of the last joined range; its offset less its start
+    for number in sorted(range(len(ranges)), key=lambda number: ranges[number].start):
+        each = ranges[number]
+        if not joined or each.start > stop:
+            shift += stop - each.start
+            first, stop = each.start, each.stop
+            joined.append(each)
+        elif each.stop > stop:
+            stop = each.stop
+            joined[-1] = ByteRange(first, stop)
+        offsets[number] = each.start + shift
     return joined, offsets

@@ -4,17 +4,17 @@ FITS 4.0, 10.1.3 says which columns there are, 7.3 how the rows and the heap lie
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain, repeat
+from struct import calcsize, iter_unpack
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gateway.core.errors import CorruptFits, UnsupportedFits
 from gateway.core.layout import Hdu
 from gateway.core.quantization import Quantization
-from gateway.core.ranges import ByteRange, Integers
+from gateway.core.ranges import ByteRange
 
 _TABLE_AXES = 2
 _MAX_FIELDS = 999
@@ -22,12 +22,8 @@ _TFORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 _BYTES = {
     "L": 1, "B": 1, "A": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16
 }  # fmt: skip
-_DTYPES = {"B": ">u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
-_POINTERS = {"P": ((0, ">i4"), (4, ">i4")), "Q": ((0, ">i8"), (8, ">i8"))}  # length and offset
-_INTEGERS, _FLOATS = (">u1", ">i2", ">i4", ">i8"), (">f4", ">f8")
-
-Rows = NDArray[np.uint8]
-"""Of the table: shape (number of rows, bytes of a row)."""
+_FORMATS = {"B": "B", "I": "h", "J": "i", "K": "q", "E": "f", "D": "d", "P": "ii", "Q": "qq"}
+_INTEGERS, _FLOATS, _POINTERS = ("B", "h", "i", "q"), ("f", "d"), ("ii", "qq")
 
 
 class Stored(Enum):
@@ -45,38 +41,26 @@ class Column:
 
     offset: int
     """From the start of the row, in bytes."""
-    dtype: str
-    """What numpy calls the value."""
-
-    def read(self, rows: Rows) -> NDArray[Any]:
-        """Read the value of each of some rows."""
-        return np.ndarray(len(rows), self.dtype, rows.data, self.offset, rows.strides[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """Where a pair of values lies in a row: length and offset of a tile's bytes in the heap."""
-
-    length: Column
-    offset: Column
+    format: str
+    """What `struct` calls it; a pair of length and offset for a tile's bytes in the heap."""
     element_bytes: int
-    """What the length counts."""
+    """What the length of such a pair counts."""
 
-
-_Columns = dict[str, Column | Pointer]
+    def read(self, rows: bytes | memoryview, row_bytes: int) -> list[tuple[Any, ...]]:
+        """Read the value, or the pair, of each of some rows."""
+        value = f">{self.offset}x{self.format}"
+        return list(iter_unpack(f"{value}{row_bytes - calcsize(value)}x", rows))
 
 
 @dataclass(frozen=True, slots=True)
-class TileEntries:
-    """What some rows of the table say of their tiles, in order."""
+class TileEntry:
+    """What a row says of its tile."""
 
-    stored: list[Stored]
-    starts: Integers
-    """Where the compressed bytes of each lie in the file."""
-    sizes: Integers
-    """Number of those bytes."""
-    quantizations: list[Quantization | None]
-    """None for tiles whose pixels are stored as they are."""
+    stored: Stored
+    data: ByteRange
+    """The compressed bytes in the file."""
+    quantization: Quantization | None
+    """None where the pixels are stored as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +72,7 @@ class TileTable:
     row_bytes: int
     n_rows: int
     heap: ByteRange
-    tiles: dict[Stored, Pointer]
+    tiles: dict[Stored, Column]
     scale: Column | float | None
     """None where the pixels are stored as they are."""
     zero: Column | float
@@ -100,18 +84,18 @@ class TileTable:
         """Say where rows lie in the file."""
         return ByteRange(self.start + first * self.row_bytes, self.start + stop * self.row_bytes)
 
-    def select_kept(self, numbers: Integers) -> bytes:
+    def select_kept(self, numbers: list[int]) -> bytes:
         """Give the bytes of some of the kept rows, one behind the other."""
-        rows: Rows = np.frombuffer(self.kept, np.uint8).reshape(-1, self.row_bytes)
-        return rows[numbers].tobytes()
+        starts = (number * self.row_bytes for number in numbers)
+        return b"".join(self.kept[start : start + self.row_bytes] for start in starts)
 
-    def read_entries(self, data: bytes | memoryview, max_bytes: int) -> TileEntries:
+    def read_entries(self, rows: bytes | memoryview, max_bytes: int) -> list[TileEntry]:
         """Read rows.
 
         Parameters
         ----------
-        data : bytes
-            One row behind the other.
+        rows : bytes
+            One behind the other.
         max_bytes : int
             The longest tile that is believed.
 
@@ -120,46 +104,42 @@ class TileTable:
         CorruptFits
             A tile has no bytes, too many, or lies outside the heap.
         """
-        rows: Rows = np.frombuffer(data, np.uint8).reshape(-1, self.row_bytes)
-        starts, sizes = np.zeros((2, len(rows)), np.int64)
-        stored = np.empty(len(rows), object)
-        missing = np.ones(len(rows), bool)
-        for kind, pointer in self.tiles.items():
-            lengths = pointer.length.read(rows).astype(np.int64)
-            offsets = pointer.offset.read(rows).astype(np.int64)
-            found = missing & (lengths != 0)
-            wrong = (lengths < 0) | (lengths > max_bytes) | (offsets < 0)
-            lengths *= pointer.element_bytes
-            wrong |= (lengths > max_bytes) | (offsets > self.heap.size - lengths)
-            if (found & wrong).any():
+        columns = [
+            (stored, column.element_bytes, column.read(rows, self.row_bytes))
+            for stored, column in self.tiles.items()
+        ]
+        entries = []
+        for number, quantization in enumerate(self._read_quantizations(rows)):
+            stored, size, offset = _find_tile(columns, number)
+            start = self.heap.start + offset
+            if size < 0 or offset < 0 or size > max_bytes or start + size > self.heap.stop:
                 raise CorruptFits("A tile lies outside the heap, or is too long for its pixels.")
-            np.copyto(starts, offsets, where=found)
-            np.copyto(sizes, lengths, where=found)
-            stored[found] = kind
-            missing &= ~found
-            if not missing.any():
-                break
-        else:
-            raise CorruptFits(
-                "A tile of the compressed image is missing: its row points to no bytes."
-            )
-        starts += self.heap.start
-        quantizations = self._read_quantizations(rows, stored)
-        return TileEntries(stored.tolist(), starts, sizes, quantizations)
+            quantised = quantization if stored is Stored.COMPRESSED else None
+            entries.append(TileEntry(stored, ByteRange(start, start + size), quantised))
+        return entries
 
-    def _read_quantizations(self, rows: Rows, stored: NDArray[Any]) -> list[Quantization | None]:
-        def values(source: Column | float | None) -> list[Any]:
+    def _read_quantizations(self, rows: bytes | memoryview) -> Iterable[Quantization | None]:
+        n_rows = len(rows) // self.row_bytes
+
+        def values(source: Column | float | None) -> Iterable[Any]:
             if isinstance(source, Column):
-                return list(source.read(rows).tolist())
-            return [source] * len(rows)
+                return chain.from_iterable(source.read(rows, self.row_bytes))
+            return repeat(source, n_rows)
 
         if self.scale is None:
-            return [None] * len(rows)
-        parameters = zip(values(self.scale), values(self.zero), values(self.blank), strict=True)
-        return [
-            Quantization(*each) if kind is Stored.COMPRESSED else None
-            for kind, each in zip(stored, parameters, strict=True)
-        ]
+            return repeat(None, n_rows)
+        return map(Quantization, values(self.scale), values(self.zero), values(self.blank))
+
+
+def _find_tile(
+    columns: Iterable[tuple[Stored, int, list[tuple[Any, ...]]]], number: int
+) -> tuple[Stored, int, int]:
+    """Find the first column that holds a tile; give it, the tile's size and its offset."""
+    for stored, element_bytes, pointers in columns:
+        length, offset = pointers[number]
+        if length:
+            return stored, length * element_bytes, offset
+    raise CorruptFits("A tile of the compressed image is missing: its row points to no bytes.")
 
 
 def parse_tile_table(hdu: Hdu, kept: bytes = b"") -> TileTable:
@@ -186,7 +166,7 @@ def parse_tile_table(hdu: Hdu, kept: bytes = b"") -> TileTable:
     if "NULL_PIXEL_MASK" in columns:
         raise UnsupportedFits("Compressed images with a mask of null pixels are not supported.")
     tiles = {
-        stored: _pointer(stored.value, columns[stored.value])
+        stored: _checked(stored.value, columns[stored.value], _POINTERS)
         for stored in Stored
         if stored.value in columns
     }
@@ -208,9 +188,9 @@ def parse_tile_table(hdu: Hdu, kept: bytes = b"") -> TileTable:
     )
 
 
-def _parse_columns(hdu: Hdu, row_bytes: int) -> _Columns:
+def _parse_columns(hdu: Hdu, row_bytes: int) -> dict[str, Column]:
     """Read names and places of the columns (FITS 4.0, 7.3.1)."""
-    columns: _Columns = {}
+    columns: dict[str, Column] = {}
     offset = 0
     for n in range(1, min(hdu.header.get_int("TFIELDS", 0), _MAX_FIELDS) + 1):
         match = _TFORM.match(hdu.header.get_str(f"TFORM{n}").strip())
@@ -218,41 +198,32 @@ def _parse_columns(hdu: Hdu, row_bytes: int) -> _Columns:
             raise CorruptFits(f"The table of a compressed image has no valid TFORM{n}.")
         width, code, element = int(match[1] or 1), match[2], match[3]
         name = hdu.header.get_str(f"TTYPE{n}").strip().upper()
-        if width == 1 and code in _DTYPES:
-            columns[name] = Column(offset, _DTYPES[code])
-        elif width == 1 and code in _POINTERS:
-            length, start = (Column(offset + half, dtype) for half, dtype in _POINTERS[code])
-            columns[name] = Pointer(length, start, _BYTES.get(element, 1))
+        if width == 1 and code in _FORMATS:
+            columns[name] = Column(offset, _FORMATS[code], _BYTES.get(element, 1))
         offset += -(-width // 8) if code == "X" else width * _BYTES[code]
     if offset > row_bytes:
         raise CorruptFits("The columns of a compressed image are wider than its rows.")
     return columns
 
 
-def _find_float(hdu: Hdu, columns: _Columns, name: str) -> Column | float | None:
+def _find_float(hdu: Hdu, columns: dict[str, Column], name: str) -> Column | float | None:
     """Find a parameter of the tiles: a column, or a keyword where all tiles have the same."""
     if name in columns:
-        return _value(name, columns[name], _FLOATS)
+        return _checked(name, columns[name], _FLOATS)
     value = hdu.header.get(name)
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _find_blank(hdu: Hdu, columns: _Columns) -> Column | int | None:
+def _find_blank(hdu: Hdu, columns: dict[str, Column]) -> Column | int | None:
     if "ZBLANK" in columns:
-        return _value("ZBLANK", columns["ZBLANK"], _INTEGERS)
+        return _checked("ZBLANK", columns["ZBLANK"], _INTEGERS)
     value = hdu.header.get("ZBLANK")
     if value is None:
         value = hdu.header.get("BLANK")
     return value if isinstance(value, int) else None
 
 
-def _value(name: str, column: Column | Pointer, dtypes: tuple[str, ...]) -> Column:
-    if not isinstance(column, Column) or column.dtype not in dtypes:
-        raise CorruptFits(f"The column {name} of a compressed image has no valid TFORM.")
-    return column
-
-
-def _pointer(name: str, column: Column | Pointer) -> Pointer:
-    if not isinstance(column, Pointer):
+def _checked(name: str, column: Column, formats: tuple[str, ...]) -> Column:
+    if column.format not in formats:
         raise CorruptFits(f"The column {name} of a compressed image has no valid TFORM.")
     return column

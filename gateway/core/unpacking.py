@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from gateway.core.bands import DTYPES, Band
 from gateway.core.codecs import Codec, Packed, decode
 from gateway.core.quantization import restore_floats
-from gateway.core.ranges import ByteRange, Integers, join_ranges
-from gateway.core.tile_table import Stored, TileEntries
+from gateway.core.ranges import ByteRange, join_ranges
+from gateway.core.tile_table import Stored, TileEntry
 
 _CODECS = {Stored.GZIPPED: Codec("GZIP_1"), Stored.PLAIN: Codec("NOCOMPRESS")}
 
@@ -29,13 +29,13 @@ class Tiles:
     """The tiles of a band, the first axis fastest."""
 
     band: Band
-    numbers: Integers
+    numbers: list[int]
     """Of their rows in the table, counted from 0."""
-    entries: TileEntries
+    entries: list[TileEntry]
     """What these rows say."""
     runs: list[ByteRange]
     """Where their compressed bytes lie in the file; neighbours are one run, as they mostly are."""
-    offsets: Integers
+    offsets: list[int]
     """Where the bytes of each tile begin in those of all runs, one behind the other."""
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ def locate_tiles(band: Band, rows: Packed | None) -> Tiles:
     max_bytes = prod(band.image.tile_shape) * _MAX_PIXEL_BYTES + _MAX_OVERHEAD_BYTES
     rows = table.select_kept(numbers) if rows is None else rows
     entries = table.read_entries(rows, max_bytes)
-    runs, offsets = join_ranges(entries.starts, entries.sizes)
+    runs, offsets = join_ranges([entry.data for entry in entries])
     return Tiles(band, numbers, entries, runs, offsets)
 
 
@@ -90,8 +90,8 @@ def unpack(tiles: Tiles, packed: Packed, part: range, pixels: NDArray[Any]) -> N
     places = islice(product(*reversed(axes)), part.start, part.stop)
     with np.errstate(over="ignore"):  # a float64 that is infinite as a float32
         for number, place in zip(part, places, strict=True):
-            start = int(tiles.offsets[number])
-            data = packed[start : start + int(tiles.entries.sizes[number])]
+            start = tiles.offsets[number]
+            data = packed[start : start + tiles.entries[number].data.size]
             target, source, shape = zip(*place, strict=True)
             pixels[target] = _decode_tile(tiles, number, data, shape)[source]
 
@@ -116,9 +116,8 @@ def _place_tiles(
 
 
 def _decode_tile(tiles: Tiles, number: int, packed: Packed, shape: tuple[int, ...]) -> NDArray[Any]:
-    image, entries = tiles.band.image, tiles.entries
-    stored = entries.stored[number]
-    codec = _CODECS.get(stored, image.codec)
+    image, entry = tiles.band.image, tiles.entries[number]
+    codec = _CODECS.get(entry.stored, image.codec)
     if image.bitpix > 0:
         values = decode(codec, packed, shape, "i")
         if values.itemsize > image.pixel_bytes:
@@ -126,9 +125,8 @@ def _decode_tile(tiles: Tiles, number: int, packed: Packed, shape: tuple[int, ..
             ends = np.iinfo(DTYPES[image.bitpix])
             values = np.clip(values, ends.min, ends.max)
         return values
-    quantization = entries.quantizations[number]
-    if quantization is None or image.dither == "NONE":
+    if entry.quantization is None or image.dither == "NONE":
         return decode(codec, packed, shape, "f")
     values = decode(codec, packed, shape, "i")
-    seed = int(tiles.numbers[number]) + image.dither_seed
-    return restore_floats(values, quantization, image.dither, seed)
+    seed = tiles.numbers[number] + image.dither_seed
+    return restore_floats(values, entry.quantization, image.dither, seed)

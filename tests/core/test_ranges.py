@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,14 +44,18 @@ def test_rows_stay_whole_where_they_fit():
     assert [part.n_rows for part in parts] == [2, 2, 1]
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), min_size=1, max_size=12))
+_ranges = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=12).map(
+    lambda pairs: [ByteRange(start, start + size) for start, size in pairs]
+)
+
+
+@given(_ranges)
 def test_joined_ranges_hold_the_same_bytes(ranges):
     """Each byte lies in one of the joined ranges, between which there are gaps, and is found."""
-    starts, sizes = np.array(ranges).T
-    joined, offsets = join_ranges(starts, sizes)
+    joined, offsets = join_ranges(ranges)
     held = [byte for each in joined for byte in range(each.start, each.stop)]
 
-    assert held == sorted({byte for start, size in ranges for byte in range(start, start + size)})
+    assert held == sorted({byte for each in ranges for byte in range(each.start, each.stop)})
     assert all(before.stop < after.start for before, after in pairwise(joined))
-    for (start, size), offset in zip(ranges, offsets.tolist(), strict=True):
-        assert held[offset : offset + size] == list(range(start, start + size))
+    for each, offset in zip(ranges, offsets, strict=True):
+        assert held[offset : offset + each.size] == list(range(each.start, each.stop))

@@ -11,7 +11,7 @@ from astropy.io import fits
 from gateway.core.errors import CorruptFits, UnsupportedFits
 from gateway.core.quantization import Quantization
 from gateway.core.ranges import ByteRange
-from gateway.core.tile_table import Column, Pointer, Stored, parse_tile_table
+from gateway.core.tile_table import Column, Stored, parse_tile_table
 from tests.core.compressed import compress, edited, read_hdus
 
 FLOATS = compress(
@@ -22,10 +22,9 @@ FLOATS = compress(
 HDU = read_hdus(FLOATS)[1]
 
 
-def packed(file, entries, number):
+def packed(file, entry):
     """Give the compressed bytes of a tile."""
-    start = int(entries.starts[number])
-    return file[start : start + int(entries.sizes[number])]
+    return file[entry.data.start : entry.data.stop]
 
 
 def test_rows_are_read_as_astropy_reads_them():
@@ -33,13 +32,13 @@ def test_rows_are_read_as_astropy_reads_them():
     table = parse_tile_table(HDU)
     where = table.rows(0, table.n_rows)
     entries = table.read_entries(FLOATS[where.start : where.stop], 10**6)
-    assert entries.stored == [Stored.COMPRESSED] * table.n_rows == [Stored.COMPRESSED] * 4
+    assert [entry.stored for entry in entries] == [Stored.COMPRESSED] * 4
     with fits.open(io.BytesIO(FLOATS), disable_image_compression=True) as hdus:
         rows = hdus[1].data
         for n in range(table.n_rows):
-            assert packed(FLOATS, entries, n) == rows["COMPRESSED_DATA"][n].tobytes()
+            assert packed(FLOATS, entries[n]) == rows["COMPRESSED_DATA"][n].tobytes()
             scale, zero = rows["ZSCALE"][n], rows["ZZERO"][n]
-            assert entries.quantizations[n] == Quantization(scale, zero, table.blank)
+            assert entries[n].quantization == Quantization(scale, zero, table.blank)
 
 
 def test_all_widths_of_columns_are_known():
@@ -59,9 +58,9 @@ def test_all_widths_of_columns_are_known():
     file = buffer.getvalue()
     table = parse_tile_table(read_hdus(file)[1])
     where = table.rows(0, 1)
-    entries = table.read_entries(file[where.start : where.stop], 10**6)
-    assert entries.quantizations == [Quantization(0.25, 0.0, -77)]
-    assert packed(file, entries, 0) == np.arange(5, dtype=">i2").tobytes()
+    (entry,) = table.read_entries(file[where.start : where.stop], 10**6)
+    assert entry.quantization == Quantization(0.25, 0.0, -77)
+    assert packed(file, entry) == np.arange(5, dtype=">i2").tobytes()
 
 
 def test_a_gap_before_the_heap_is_jumped_over():
@@ -69,7 +68,8 @@ def test_a_gap_before_the_heap_is_jumped_over():
     shifted = parse_tile_table(edited(HDU, THEAP=4 * 32 + 10))
     assert shifted.heap == ByteRange(HDU.data_range.start + 138, HDU.data_range.stop)
     row = struct.pack(">4i2d", 5, 3, 0, 0, 1, 0)
-    assert shifted.read_entries(row, 100).starts.tolist() == [HDU.data_range.start + 141]
+    (entry,) = shifted.read_entries(row, 100)
+    assert entry.data.start == HDU.data_range.start + 141
 
 
 def test_a_row_says_which_column_holds_its_tile():
@@ -77,17 +77,17 @@ def test_a_row_says_which_column_holds_its_tile():
     table = parse_tile_table(HDU)
     rows = [(0, 0, 7, 2), (3, 1, 0, 0), (4, 2, -9, -9)]
     entries = table.read_entries(b"".join(struct.pack(">4i2d", *row, 1, 0) for row in rows), 100)
-    assert entries.stored == [Stored.GZIPPED, Stored.COMPRESSED, Stored.COMPRESSED]
-    assert entries.sizes.tolist() == [7, 3, 4]
-    assert (entries.starts - table.heap.start).tolist() == [2, 1, 2]
-    assert [each is None for each in entries.quantizations] == [True, False, False]
+    assert [entry.stored.name for entry in entries] == ["GZIPPED", "COMPRESSED", "COMPRESSED"]
+    assert [entry.data.size for entry in entries] == [7, 3, 4]
+    assert [entry.data.start - table.heap.start for entry in entries] == [2, 1, 2]
+    assert [entry.quantization is None for entry in entries] == [True, False, False]
 
 
 @pytest.mark.parametrize("length", [2**62, 2**63 - 1, -(2**63), 1])
 def test_absurd_numbers_do_not_become_ordinary_ones(length):
     """A pointer of 64 bits whose product or sum would overflow is corrupt."""
-    pointer = Pointer(Column(0, ">i8"), Column(8, ">i8"), 8)
-    table = replace(parse_tile_table(HDU), row_bytes=16, tiles={Stored.COMPRESSED: pointer})
+    tiles = {Stored.COMPRESSED: Column(0, "qq", 8)}
+    table = replace(parse_tile_table(HDU), row_bytes=16, tiles=tiles, scale=None)
     with pytest.raises(CorruptFits, match="outside the heap"):
         table.read_entries(struct.pack(">2q", length, 2**63 - 4), 100)
 

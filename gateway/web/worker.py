@@ -1,11 +1,13 @@
 """Worker: one process that answers, and lets nobody down who has come in when it leaves off."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.worker import GunicornUVLoopWebWorker
 
 from gateway.web.app import ANSWER, GATE, PACE
@@ -15,6 +17,24 @@ BACKLOG = 2048
 """Connections that wait to be accepted; the system may allow fewer (net.core.somaxconn)."""
 _SEE_OFF_S = 1.0  # for a client to ask once more, and to be told that it was the last time
 _LOOK_S = 0.02
+
+
+def _tell_shortly(record: logging.LogRecord) -> bool:
+    """Make a line of what aiohttp tells of bytes that are no HTTP.
+
+    They are the client's mistake, and come by the thousand from who scans the internet; it would
+    write a traceback for each.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.msg, record.args = "no HTTP: %s", (error.message.partition("\n")[0],)
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.exc_info = None
+    return True
+
+
+_LOG = logging.getLogger("gateway.http")
+_LOG.addFilter(_tell_shortly)
 
 
 class Worker(GunicornUVLoopWebWorker):
@@ -53,7 +73,7 @@ class Runner(web.AppRunner):
     """
 
     def __init__(self, app: web.Application, max_connections: int, **options: Any) -> None:
-        super().__init__(app, **options)
+        super().__init__(app, logger=_LOG, **options)
         self._max_connections = max_connections
 
     async def _make_server(self) -> Connections:

@@ -148,3 +148,4 @@ def test_what_is_no_request(gateway: Gateway, sent: bytes):
 
     assert status == b"" or status.isdigit()
     assert not status.startswith(b"5")
+    assert "Traceback" not in gateway.read_log()

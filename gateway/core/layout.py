@@ -43,11 +43,14 @@ class Hdu:
 
     @property
     def is_image(self) -> bool:
-        """Whether the data unit is an array of pixels that is not empty.
+        """Whether the data unit is an array of pixels that is not empty, and nothing else.
 
-        A table has ``NAXIS = 2`` too, and random groups (FITS 4.0, 6) have ``NAXIS1 = 0``.
+        A table has ``NAXIS = 2`` too, random groups (FITS 4.0, 6) have ``NAXIS1 = 0``, and behind
+        an image extension with a PCOUNT or GCOUNT of its own lies what no cutout could take along.
         """
-        return self.xtension in {"PRIMARY", "IMAGE"} and bool(self.shape) and prod(self.shape) > 0
+        if self.xtension not in {"PRIMARY", "IMAGE"} or not self.shape:
+            return False
+        return self.data_range.size == prod(self.shape) * abs(self.bitpix) // 8 > 0
 
     @property
     def is_table(self) -> bool:

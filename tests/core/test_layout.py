@@ -251,6 +251,15 @@ def test_counts_are_reserved_for_extensions():
     assert scan(PRIMARY + header(*cards, *counts)).hdus[1].data_range.size == 2 * 106
 
 
+@pytest.mark.parametrize(("pcount", "gcount"), [("0", "0"), ("0", "2"), ("3", "1")])
+def test_an_image_is_its_pixels_alone(pcount, gcount):
+    """An extension that announces more than its array, or less, is no image that can be cut."""
+    cards = mandatory((5, 4), xtension="IMAGE")[:-2]
+    file = PRIMARY + header(*cards, card("PCOUNT", pcount), card("GCOUNT", gcount))
+
+    assert not scan(file).hdus[1].is_image
+
+
 def test_an_image_with_an_axis_of_length_zero_is_none():
     """An axis may be empty, however long the others are."""
     axes = [card("NAXIS1", "777777701"), card("NAXIS2", "0")]

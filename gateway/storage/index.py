@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.config import LimitSettings
 from gateway.core.coordinates import Coordinates
-from gateway.core.errors import NoUsableWcs, UnsupportedFits
+from gateway.core.errors import CorruptFits, NoUsableWcs, UnsupportedFits
 from gateway.core.image import Parent, describe_parent
 from gateway.core.layout import Hdu
 from gateway.core.wcs import ImageWcs, LookupTable
@@ -152,7 +152,7 @@ class ParentIndex:
         images = {i.wcs_cards: i for i in known.parent.images.values() if i.celestial}
         for cards, image in images.items():
             tables = [
-                await self._read_table(hdu, stored)
+                await self._read_table(hdu, known.size, stored)
                 for hdu in known.parent.layout.hdus
                 if image.hdu.index in known.parent.lookups.get(hdu.index, ())
             ]
@@ -160,7 +160,9 @@ class ParentIndex:
         known.coordinates = await asyncio.to_thread(Coordinates, known.parent, found)
         return known
 
-    async def _read_table(self, hdu: Hdu, stored: StoredObject) -> LookupTable:
+    async def _read_table(self, hdu: Hdu, size: int, stored: StoredObject) -> LookupTable:
+        if not hdu.is_image or hdu.data_range.stop > size:
+            raise CorruptFits(f"The distortion table of HDU {hdu.index} is empty or cut off.")
         if hdu.data_range.size > self._limits.max_layout_bytes:
             raise UnsupportedFits(
                 f"The distortion table of HDU {hdu.index} has {hdu.data_range.size} bytes; "

@@ -173,6 +173,22 @@ async def test_lookup_tables_are_read_for_the_sky_alone():
     assert stored.reads == before + 3
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut off"])
+async def test_a_damaged_lookup_table_is_told(damage: str):
+    """A distortion table without pixels, or behind the end of the file, is damage of the file."""
+    whole = lookup_file()
+    harmed = {
+        "empty": whole.replace(b"NAXIS1  =                   15", b"NAXIS1  =                    0"),
+        "cut off": whole[: whole.rindex(b"XTENSION") + 2880],
+    }
+    index, stored = make_index(), FakeObject(harmed[damage])
+    known = await index.learn("a", stored, "x")
+
+    assert harmed[damage] != whole
+    with pytest.raises(CorruptFits, match="distortion table"):
+        await index.learn_wcs("a", known, stored)
+
+
 async def test_an_unusable_sky_is_remembered():
     """An image whose header describes no usable sky is kept apart, and is parsed once."""
     index = make_index()

@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    # it tells 17 lines of a SIP header whose CTYPE lacks the suffix, and reads it as it was meant
+    logging.getLogger("astropy").setLevel(logging.WARNING)
     try:
         return int(options.run(options))
     except (ConfigurationError, GatewayError) as error:

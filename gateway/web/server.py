@@ -4,12 +4,14 @@ gunicorn replaces a worker that dies, passes signals on, and lets answers that h
 a map of a file that is cut off while it is read kills a worker, and must not end the service.
 """
 
+import ctypes
 import gc
 import logging
 import resource
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from math import ceil
 from pathlib import Path
@@ -29,6 +31,7 @@ from gateway.web.metrics import Seat
 from gateway.web.worker import BACKLOG, Runner
 
 _LOG = logging.getLogger("gateway")
+_M_ARENA_MAX = -8  # malloc.h
 
 
 def serve(read_settings: Callable[[], Settings], announce: Callable[[str], None]) -> None:
@@ -51,6 +54,7 @@ def serve(read_settings: Callable[[], Settings], announce: Callable[[str], None]
     """
     settings = read_settings()
     _allow_open_files()
+    _share_arenas()
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -67,6 +71,16 @@ def _allow_open_files() -> None:
 def _open_files() -> int:
     """Give how many connections and files the process may have."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _share_arenas() -> None:
+    """Let all threads of a process allocate from two arenas.
+
+    glibc gives each thread one of its own, up to eight for each core, and what a thread once had in
+    one helps no other: workers that were asked a mixture of 50,000 cutouts held 150 MB so.
+    """
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -22,24 +22,34 @@ class Server:
     url: str
     """Scheme, host and port."""
     pid: int
-    """Of the process that was started; its worker, if it has one, is a child."""
+    """Of the process that was started; its workers, if it has any, are children."""
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes that answer."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [int(pid) for pid in children] or [self.pid]
 
     @property
     def worker_pid(self) -> int:
-        """The process that answers."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return int(children[0]) if children else self.pid
+        """The process that answers, if there is one."""
+        return self.worker_pids[0]
 
     def cpu_s(self) -> float:
-        """Give the processor time that the worker has used, in all its threads."""
-        after_name = Path(f"/proc/{self.worker_pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+        """Give the processor time that the workers have used, in all their threads."""
+        return sum(map(cpu_s_of, self.worker_pids))
 
     def memory_bytes(self) -> "Memory":
         """Give how much of the memory the worker holds."""
         lines = Path(f"/proc/{self.worker_pid}/smaps_rollup").read_text().splitlines()[1:]
         sizes = {name: int(rest.split()[0]) * 1024 for name, rest in (x.split(":") for x in lines)}
         return Memory(sizes["Rss"], sizes["Anonymous"])
+
+
+def cpu_s_of(pid: int) -> float:
+    """Give the processor time that a process has used, in all its threads."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Connections: all that are open, which are bounded."""
 
 import asyncio
+import time
 from typing import Any
 
 from aiohttp import web
@@ -8,6 +9,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.web.middleware import Handler
 from gateway.web.pace import Pace
+
+# Of several connections that come at once and are kept, the worker that woke first would take all:
+# of 8 it took 8, while the other had nothing to do. A nap after each lets the other take the next.
+_NAP_S = 50e-6
+_FEW = 64  # of many connections each gets enough
 
 
 class Connections(web.Server):
@@ -24,15 +30,26 @@ class Connections(web.Server):
         Is told of each connection.
     max_connections : int
         How many there may be.
+    has_siblings : bool
+        Whether other workers accept connections from the same socket.
     **options
         Of aiohttp's server.
     """
 
-    def __init__(self, answer: Handler, pace: Pace, max_connections: int, **options: Any) -> None:
+    def __init__(
+        self,
+        answer: Handler,
+        pace: Pace,
+        max_connections: int,
+        *,
+        has_siblings: bool,
+        **options: Any,
+    ) -> None:
         # what the application makes of a message is a web.Request
         super().__init__(answer, **options)  # type: ignore[arg-type]
         self._pace = pace
         self._max_connections = max_connections
+        self._has_siblings = has_siblings
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Take a connection, in the place of one that is not used if there is no room."""
@@ -40,6 +57,8 @@ class Connections(web.Server):
         if len(self._connections) >= self._max_connections:
             self._end_one()
         super().connection_made(handler, transport)
+        if self._has_siblings and len(self._connections) <= _FEW:
+            time.sleep(_NAP_S)
 
     def _end_one(self) -> None:
         """Close the oldest connection that never asked, else the oldest that is not answered."""

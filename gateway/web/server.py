@@ -162,6 +162,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             return Runner(
                 build_app(self._settings, self._seat),
                 min(limits.max_connections, _open_files() // 2),  # the rest is for files
+                has_siblings=self._settings.server.workers > 1,
                 access_log=None,
                 keepalive_timeout=limits.keepalive_timeout_s,
                 max_line_size=limits.max_url_bytes,

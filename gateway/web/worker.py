@@ -68,13 +68,23 @@ class Runner(web.AppRunner):
         What answers.
     max_connections : int
         How many may be open.
+    has_siblings : bool
+        Whether there are other workers.
     **options
         Of aiohttp's runner.
     """
 
-    def __init__(self, app: web.Application, max_connections: int, **options: Any) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        max_connections: int,
+        *,
+        has_siblings: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(app, logger=_LOG, **options)
         self._max_connections = max_connections
+        self._has_siblings = has_siblings
 
     async def _make_server(self) -> Connections:
         """Hand requests to what answers them.
@@ -87,6 +97,7 @@ class Runner(web.AppRunner):
             self.app[ANSWER],
             self.app[PACE],
             self._max_connections,
+            has_siblings=self._has_siblings,
             request_factory=server.request_factory,
             **self._kwargs,
         )

@@ -1,5 +1,6 @@
 """Files that were made to harm: a clear error, soon, and the gateway is well afterwards."""
 
+import asyncio
 import gzip
 import os
 import time
@@ -19,7 +20,8 @@ ROOT = "/ibe/data/x"
 SKY = "center=150.1,2.2&size=10arcsec"
 PIXEL = "center=5,5px&size=3px"
 GOOD = image(cards=TAN)
-SOON_S = 1.0
+SOON_S = 1.0  # of the processor
+HANG_S = 60.0  # on any clock
 BOMB_BYTES = 2**26
 
 
@@ -115,11 +117,12 @@ async def client(folder: Path, aiohttp_client: Callable[..., Awaitable[TestClien
 @pytest.mark.parametrize("query", [PIXEL, SKY])
 @pytest.mark.parametrize("name", [*FILES, "endless header"])
 async def test_a_hostile_file_is_told_and_forgotten(client: TestClient, name: str, query: str):
-    """A cutout is refused in a sentence, or right, within a second; the next file is served."""
-    started = time.perf_counter()
-    response = await client.get(f"{ROOT}/{name}.fits?{query}&gzip=0")
-    text = (await response.read()).decode("latin-1")
-    took_s = time.perf_counter() - started
+    """A cutout is right or refused in a sentence, after a second of work at most; others follow."""
+    started = time.process_time()  # of all threads; what other processes do is not in it
+    async with asyncio.timeout(HANG_S):
+        response = await client.get(f"{ROOT}/{name}.fits?{query}&gzip=0")
+        text = (await response.read()).decode("latin-1")
+    took_s = time.process_time() - started
     good = await client.get(f"{ROOT}/good.fits?{SKY}")
 
     assert response.status in {200, 413, 500}

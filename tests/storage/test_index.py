@@ -178,7 +178,9 @@ async def test_a_damaged_lookup_table_is_told(damage: str):
     """A distortion table without pixels, or behind the end of the file, is damage of the file."""
     whole = lookup_file()
     harmed = {
-        "empty": whole.replace(b"NAXIS1  =                   15", b"NAXIS1  =                    0"),
+        "empty": whole.replace(
+            b"NAXIS1  =                   15", b"NAXIS1  =                    0"
+        ),
         "cut off": whole[: whole.rindex(b"XTENSION") + 2880],
     }
     index, stored = make_index(), FakeObject(harmed[damage])

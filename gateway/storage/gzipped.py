@@ -7,8 +7,7 @@ each byte is inflated once, in parts so small that several cores are busy to the
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import chain
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -110,8 +109,7 @@ class GzippedObject(Unpacked):
 
     def inflated_bytes(self, blocks: Iterable[Block]) -> int:
         """Say how much is inflated for blocks: their rows, and the way to them from each point."""
-        stretches = chain.from_iterable(map(self._index.locate, blocks))
-        return sum(stretch.unpacked.size for stretch in stretches)
+        return sum(share.stretch.unpacked.size for share in _share(self._index, blocks))
 
     def read_resident(self, block: Block, target: memoryview) -> bool:  # noqa: ARG002
         """Give nothing: inflating takes time."""
@@ -122,14 +120,10 @@ class GzippedObject(Unpacked):
         for block in blocks:
             self._check(block)
         target = new_buffer(sum(block.size for block in blocks))
-        offset = 0
         try:
             async with asyncio.TaskGroup() as group:
-                for block in blocks:
-                    rows = target[offset : offset + block.size]
-                    for part in _join(self._index.locate(block)):
-                        group.create_task(self._fill(rows, block, part))
-                    offset += block.size
+                for part in _join(_share(self._index, blocks)):
+                    group.create_task(self._fill(target, part))
         except* GatewayError as errors:
             raise errors.exceptions[0] from None
         return target
@@ -139,40 +133,60 @@ class GzippedObject(Unpacked):
         stop = min(stop, self.info.size)
         return await self.read(Block.run(start, stop)) if start < stop else b""
 
-    async def _fill(self, target: memoryview, block: Block, part: list[Stretch]) -> None:
+    async def _fill(self, target: memoryview, part: list["_Share"]) -> None:
         async with self._reading:
-            run = Block.run(part[0].packed.start, part[-1].packed.stop)
-            packed = memoryview(await self._packed.read(run))
+            first, last = part[0].stretch.packed.start, part[-1].stretch.packed.stop
+            packed = memoryview(await self._packed.read(Block.run(first, last)))
             async with self._inflating:
-                await asyncio.to_thread(_inflate, part, packed, block, target)
+                await asyncio.to_thread(_inflate, part, packed, target)
 
 
-def _join(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:
-    """Join stretches that lie side by side to parts."""
-    part: list[Stretch] = []
-    for stretch in stretches:
+@dataclass(slots=True)
+class _Share:
+    """What is inflated from one point, for one block or several."""
+
+    stretch: Stretch
+    blocks: list[tuple[Block, int]]
+    """Each with the offset of its rows among all that are wanted."""
+
+
+def _share(index: SeekIndex, blocks: Iterable[Block]) -> list[_Share]:
+    """Find what is inflated for blocks, each byte once: many planes of a cube may share a point."""
+    shares: dict[int, _Share] = {}
+    offset = 0
+    for block in blocks:
+        for stretch in index.locate(block):
+            share = shares.setdefault(stretch.unpacked.start, _Share(stretch, []))
+            share.blocks.append((block, offset))
+            if stretch.unpacked.stop > share.stretch.unpacked.stop:
+                share.stretch = stretch
+        offset += block.size
+    return [shares[start] for start in sorted(shares)]
+
+
+def _join(shares: Iterable[_Share]) -> Iterator[list[_Share]]:
+    """Join shares that lie side by side to parts."""
+    part: list[_Share] = []
+    for share in shares:
         if part and (
-            stretch.packed.start > part[-1].packed.stop
-            or stretch.unpacked.stop - part[0].unpacked.start > _PART
+            share.stretch.packed.start > part[-1].stretch.packed.stop
+            or share.stretch.unpacked.stop - part[0].stretch.unpacked.start > _PART
         ):
             yield part
             part = []
-        part.append(stretch)
+        part.append(share)
     if part:
         yield part
 
 
-def _inflate(
-    stretches: list[Stretch], packed: memoryview, block: Block, target: memoryview
-) -> None:
-    """Inflate stretches, and copy what they hold of a block's rows."""
-    origin = stretches[0].packed.start
-    for stretch in stretches:
-        offset = stretch.unpacked.start
-        for data in stretch.inflate(
-            packed[stretch.packed.start - origin : stretch.packed.stop - origin]
-        ):
-            copy_part(data, offset, block, target)
+def _inflate(part: list[_Share], packed: memoryview, target: memoryview) -> None:
+    """Inflate a part, and copy what it holds of the rows of blocks."""
+    origin = part[0].stretch.packed.start
+    for share in part:
+        place, offset = share.stretch.packed, share.stretch.unpacked.start
+        for data in share.stretch.inflate(packed[place.start - origin : place.stop - origin]):
+            for block, start in share.blocks:
+                copy_part(data, offset, block, target[start : start + block.size])
             offset += len(data)
 
 
@@ -188,8 +202,11 @@ def copy_part(data: Buffer, start: int, block: Block, target: memoryview) -> Non
     block : Block
         What is wanted.
     target : memoryview
-        Of `block.size` bytes.
+        Gets what there is, of `block.size` bytes.
     """
+    if start + len(data) <= block.start or start >= block.stop:
+        return
+    data = memoryview(data)[: block.stop - start]
     offset = max(block.start - start, 0)
     row, skip = divmod(start + offset - block.start, block.row_stride)
     if skip:  # it begins within a row, or behind one

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -39,6 +40,18 @@ _LOG.addFilter(_tell_shortly)
 
 class Worker(GunicornUVLoopWebWorker):
     """gunicorn's worker."""
+
+    def init_signals(self) -> None:
+        """Let signals end the worker at once, until it runs: uvloop loses those that come before.
+
+        A worker that had lost its SIGTERM went on answering until it was killed with all it did.
+        """
+        for each in self.SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+
+    async def _run(self) -> None:
+        super().init_signals()
+        await super()._run()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Leave off at once: aiohttp looks only once a second whether it was told to."""

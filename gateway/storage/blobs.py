@@ -33,6 +33,10 @@ _GET = "SELECT id, used, checksum, data FROM blobs WHERE kind = ? AND name = ? A
 _PUT = "INSERT INTO blobs (kind, name, identity, used, checksum, data) VALUES (?, ?, ?, ?, ?, ?)"
 _MARK = "UPDATE blobs SET used = ? WHERE id = ?"
 _FORGET = "DELETE FROM blobs WHERE kind = ? AND name = ?"
+_FORGET_LATEST = (  # used at a time that is yet to come: the clock was set back since then
+    "DELETE FROM blobs WHERE id = "
+    "(SELECT id FROM blobs WHERE used > ? ORDER BY used DESC, id LIMIT 1)"
+)
 _FORGET_OLDEST = "DELETE FROM blobs WHERE id = (SELECT id FROM blobs ORDER BY used, id LIMIT 1)"
 
 # what SQLite says of a file that is not, or not quite, one of ours
@@ -176,6 +180,8 @@ class Blobs:
 
     def _make_room(self, n_bytes: int) -> None:
         while self._used_bytes() + n_bytes > self._room_bytes:
+            if self._connection.execute(_FORGET_LATEST, (int(time.time()),)).rowcount:
+                continue
             if not self._connection.execute(_FORGET_OLDEST).rowcount:
                 return
 

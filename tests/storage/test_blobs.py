@@ -74,6 +74,18 @@ def test_the_least_recently_used_gives_way(path: Path):
         assert sum(file.stat().st_size for file in path.parent.iterdir()) <= 2**20 + 2**15
 
 
+def test_what_was_used_in_the_future_gives_way(path: Path):
+    """After the clock was set back, new blobs do not drive out one another."""
+    blobs = Blobs(path, 2**20)
+    for n in range(20):
+        blobs.put("layout", f"before {n}", "1", RNG.randbytes(50_000))
+    change(path, "UPDATE blobs SET used = used + 1000000")
+    for n in range(10):
+        blobs.put("layout", f"after {n}", "1", RNG.randbytes(50_000))
+
+    assert all(blobs.get("layout", f"after {n}", "1") for n in range(10))
+
+
 def test_a_blob_that_would_drive_out_most_others_is_not_kept(path: Path):
     """A blob may take an eighth of the bound."""
     blobs = Blobs(path, 2**20)

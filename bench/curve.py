@@ -1,7 +1,6 @@
 """Curves of what is held over time, as text and as a picture."""
 
 from collections.abc import Sequence
-from html import escape
 
 from bench.watch import Sample, thin
 
@@ -31,19 +30,19 @@ def draw_curves(samples: Sequence[Sample]) -> str:
     first, last = shown[0].requests, shown[-1].requests
     most = max(s.own_bytes + s.mapped_bytes for s in shown) * 1.1
     lines = []
-    for name, values in (
-        ("own", [s.own_bytes for s in shown]),
-        ("mapped", [s.own_bytes + s.mapped_bytes for s in shown]),
+    for name, text, below, values in (
+        ("own", "of the processes alone", 26, [s.own_bytes for s in shown]),
+        ("mapped", "with mapped files", -16, [s.own_bytes + s.mapped_bytes for s in shown]),
     ):
-        points = " ".join(
-            f"{_MARGIN + (s.requests - first) / (last - first) * _WIDTH:.1f},"
-            f"{_HEIGHT - v / most * _HEIGHT + 10:.1f}"
-            for s, v in zip(shown, values, strict=True)
-        )
-        lines.append(f'  <polyline class="{name}" points="{points}"/>')
-        y = _HEIGHT - values[-1] / most * _HEIGHT
-        text = f"{'own' if name == 'own' else 'with mapped files'}: {values[-1] / 1e6:.0f} MB"
-        lines.append(f'  <text x="{_MARGIN + 8}" y="{y:.0f}">{escape(text)}</text>')
+        ys = [_HEIGHT - v / most * _HEIGHT + 10 for v in values]
+        xs = [_MARGIN + (s.requests - first) / (last - first) * _WIDTH for s in shown]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
+        middle = len(shown) // 2
+        place = f'x="{xs[middle]:.0f}" y="{ys[middle] + below:.0f}" text-anchor="middle"'
+        lines += [
+            f'  <polyline class="{name}" points="{points}"/>',
+            f"  <text {place}>{text}, {values[middle] / 1e6:.0f} MB</text>",
+        ]
     title = "Memory of all processes of the gateway over the requests of the soak"
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH + 2 * _MARGIN} {_HEIGHT + 50}" \

@@ -25,7 +25,7 @@ from bench.fuzz_seeds import make_files, make_requests
 from bench.http_mutations import mutate_requests
 from bench.mutations import split
 from bench.servers import run_server
-from bench.watch import Watch
+from bench.watch import Watch, make_table
 from tests.conftest import find_material
 from tests.fuzzing import (
     NO_ANSWER,
@@ -41,6 +41,9 @@ from tests.fuzzing import (
 _AT_ONCE = 64
 _LOOK_S = 2.0
 _TELL_S = 30.0
+_ROUNDS = 5  # between them the gateway is left alone; the first warms it up
+_SETTLE_S = 8.0
+_LARGE = 4 * 2**20  # bytes of a large answer, after which a worker gives back spare memory
 _SUFFIXES = ("fits", "fits", "fits", "fits.gz", "fits.fz")
 _MAX_POOL = 3000
 _CONFIG = """\
@@ -123,6 +126,7 @@ class Fuzzer:
         good = self._files[0]
         (folder / "good.fits").write_bytes(good)
         (folder / "good.fits.fz").write_bytes(self._files[-1])
+        (folder / "large.bin").write_bytes(bytes(_LARGE))
         (folder / "notes.txt").write_text("Nothing to cut.")
 
     async def fuzz(self, n_inputs: int) -> None:
@@ -131,6 +135,11 @@ class Fuzzer:
             self.inputs += 1
             random = Random(self._seed + self.inputs)
             await (self._try_file if self.inputs % 2 else self._try_requests)(self.inputs, random)
+
+    async def ask_much(self) -> None:
+        """Ask all workers for large answers, after which they give spare memory back."""
+        for _ in range(20):
+            await ask(self._port, "/ibe/data/large.bin")
 
     async def _try_file(self, number: int, random: Random) -> None:
         """Ask for a changed file, under a name of its own."""
@@ -207,13 +216,17 @@ async def _run(options: argparse.Namespace, port: int, pid: int, folder: Path, l
     fuzzer = Fuzzer(port, folder, options.seed, findings)
     watch = Watch(pid)
     watching = asyncio.create_task(_watch(fuzzer, watch, findings, port, log))
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(_AT_ONCE):
-            tasks.create_task(fuzzer.fuzz(options.inputs))
-    await asyncio.sleep(2 * _LOOK_S)
+    at_rest = []
+    for number in range(1, _ROUNDS + 1):
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.create_task(fuzzer.fuzz(options.inputs * number // _ROUNDS))
+        await fuzzer.ask_much()
+        await asyncio.sleep(_SETTLE_S)
+        at_rest.append(watch.samples[-1])
     watching.cancel()
-    growth = watch.find_growth()
-    print(watch.table())
+    growth = watch.find_remains(at_rest[0])
+    print("At rest after each round:\n" + make_table(at_rest))
     print(f"{fuzzer.inputs:,} inputs (seed {options.seed}), by the status of their first answer:")
     for (kind, status), n in sorted(fuzzer.answers.items()):
         print(f"  {kind} {status or 'none'}: {n:,}")

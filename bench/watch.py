@@ -10,7 +10,7 @@ from time import monotonic
 
 _TOLERANCE = 0.03
 _TOLERANCE_BYTES = 6_000_000  # of memory: an arena of the allocator more or less
-_TOLERATED = 8  # descriptors and threads
+_TOLERATED = 64  # descriptors and threads: the pools of connections to storages breathe
 
 
 @dataclass(frozen=True, slots=True)

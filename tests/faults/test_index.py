@@ -134,7 +134,7 @@ def test_an_index_file_that_is_harmed(
     assert "Traceback" not in gateway.read_log()
 
 
-SMALL_DISK = 'mount -t tmpfs -o size=640k none "$0"'
+SMALL_DISK = 'mount -t tmpfs -o size=960k none "$0"'
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"'
 
 
@@ -168,15 +168,17 @@ def test_a_disk_that_is_full(tmp_path: Path):
     under, config = mounted(cache, SMALL_DISK), configure(archive)
     with run_gateway("serve", "--config", config, under=under) as gateway:
         assert cut_all(gateway) == RIGHT
+        swap(archive)
+        assert cut_all(gateway) == RIGHT[::-1]
         assert is_kept(gateway)
         with unharmed(gateway):
             filler = fill(Path(f"/proc/{gateway.process.pid}/root{cache}"))
             assert is_kept(gateway)
             swap(archive)
-            assert cut_all(gateway) == RIGHT[::-1]
+            assert cut_all(gateway) == RIGHT
             assert not is_kept(gateway)
             filler.unlink()
-            assert cut_all(gateway) == RIGHT[::-1]
+            assert cut_all(gateway) == RIGHT
             assert is_kept(gateway)
         log = gateway.read_log()
 

@@ -31,7 +31,7 @@ def draw_curves(samples: Sequence[Sample]) -> str:
     most = max(s.own_bytes + s.mapped_bytes for s in shown) * 1.1
     lines = []
     for name, text, below, values in (
-        ("own", "of the processes alone", 26, [s.own_bytes for s in shown]),
+        ("own", "of the processes alone", 70, [s.own_bytes for s in shown]),
         ("mapped", "with mapped files", -16, [s.own_bytes + s.mapped_bytes for s in shown]),
     ):
         ys = [_HEIGHT - v / most * _HEIGHT + 10 for v in values]

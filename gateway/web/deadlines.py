@@ -5,6 +5,7 @@ All have the same time, so the first to begin is the first to end, and one timer
 """
 
 import asyncio
+from contextvars import Context
 from typing import Any
 
 Task = asyncio.Task[Any]
@@ -31,7 +32,8 @@ class Deadlines:
         self._due[task] = loop.time() + self._seconds
         if not self._is_watching:
             self._is_watching = True
-            loop.call_later(self._seconds, self._watch, loop)
+            # in a context of its own: that of the request would keep its file open until then
+            loop.call_later(self._seconds, self._watch, loop, context=Context())
 
     def end(self, task: Task) -> bool:
         """Let a task go; tell whether it was cancelled for being late."""

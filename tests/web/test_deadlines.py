@@ -1,6 +1,9 @@
 """Requests that take too long are ended, and no others."""
 
 import asyncio
+import gc
+from contextvars import ContextVar
+from weakref import ref
 
 import pytest
 
@@ -39,6 +42,22 @@ async def test_what_ends_in_time_is_left_alone():
         results = await asyncio.gather(run(deadlines, done), run(deadlines, NEVER()))
 
     assert results == [False, True]
+
+
+async def test_the_watch_holds_nothing_of_a_request():
+    """What the first of many was about is let go with it: its file may have been deleted."""
+    deadlines, about, done = Deadlines(3600), ContextVar[set[str]]("about"), asyncio.Event()
+    done.set()
+
+    async def ask() -> ref[set[str]]:
+        about.set(set())
+        await run(deadlines, done)
+        return ref(about.get())
+
+    file = await asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    gc.collect()
+    assert file() is None
 
 
 async def test_the_watch_goes_on():

@@ -27,35 +27,43 @@ _NUMBER = re.compile(rb"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][+-]?\d+)?)\s*(?:/|
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A card whose number is another in a cutout."""
+    """A number that is another in a cutout, and the rest of its card."""
 
-    head: bytes
-    """The card before its number."""
-    width: int
-    """Of the number with the blanks before it."""
-    tail: bytes
-    """The card behind its number."""
     axis: int
     """0 for the first FITS axis, 1 for the second."""
     sign: int
     """-1 where the number shrinks as the corner moves away from the first pixel, 0 for NAXISj."""
     value: Decimal
+    kept: bytes
+    """What stands there in the parent."""
+    width: int
+    """Of the number with the blanks before it."""
 
     def write(self, text: str) -> bytes:
-        """Give the card with another number; the comment stays where it is if the number fits."""
-        return (self.head + text.encode().rjust(self.width) + self.tail)[:CARD]
+        """Give another number; the comment stays where it is if the number fits."""
+        return (text.encode().rjust(self.width) + self.kept[self.width :])[: len(self.kept)]
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderTemplate:
-    """The header of an image, ready to become the header of a cutout of it."""
+    """The header of an image, ready to become the header of a cutout of it.
 
-    cards: bytes
-    """Those that a cutout keeps: all but CHECKSUM and DATASUM."""
-    fields: tuple[tuple[int, _Field], ...]
-    """What changes, with the offset of each card, in order."""
+    It has the cards that a cutout keeps: all but CHECKSUM and DATASUM.
+    """
+
+    fields: tuple[tuple[bytes, _Field], ...]
+    """What changes, in order, each with what stands before it."""
+    rest: bytes
+    """What stands behind them."""
+    end: bytes
+    """END, and blanks to the end of the block."""
     missing: tuple[tuple[bytes, int], ...]
     """Keyword and axis of each CRPIXja that is absent, and so is 0."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes of its cards."""
+        return sum(len(before) + len(field.kept) for before, field in self.fields) + len(self.rest)
 
     def render(self, nx: int, ny: int, x_start: int, y_start: int) -> bytes:
         """Write the header of a cutout, padded to whole blocks.
@@ -69,21 +77,24 @@ class HeaderTemplate:
         """
         lengths, shifts = (nx, ny), (x_start, y_start)
         parts: list[bytes] = []
-        done = 0
-        for offset, field in self.fields:
+        for before, field in self.fields:
+            parts.append(before)
             if not field.sign:
-                text = str(lengths[field.axis])
+                parts.append(field.write(str(lengths[field.axis])))
             elif shift := shifts[field.axis]:
-                text = _decimal_text(field.value + field.sign * shift)
+                parts.append(field.write(_decimal_text(field.value + field.sign * shift)))
             else:
-                continue
-            parts += self.cards[done:offset], field.write(text)
-            done = offset + CARD
-        parts.append(self.cards[done:])
-        for keyword, axis in self.missing:
-            if shifts[axis]:
-                parts.append(_make_card(keyword, str(-shifts[axis])))
-        return Header(b"".join(parts)).to_bytes()
+                parts.append(field.kept)
+        parts.append(self.rest)
+        added = [
+            _make_card(keyword, str(-shifts[axis]))
+            for keyword, axis in self.missing
+            if shifts[axis]
+        ]
+        if added:
+            return Header(b"".join(parts + added)).to_bytes()
+        parts.append(self.end)
+        return b"".join(parts)
 
 
 def make_template(header: Header) -> HeaderTemplate:
@@ -95,7 +106,7 @@ def make_template(header: Header) -> HeaderTemplate:
         Of an image with at least two axes.
     """
     cards = [card for card in header if card[:8] not in _CHECKSUMS]
-    fields: list[tuple[int, _Field]] = []
+    found: dict[int, _Field] = {}
     seen: set[tuple[bytes, int]] = set()  # alternate and axis
     described: set[tuple[bytes, int]] = set()
     lengths = [_NAXIS1, _NAXIS2]
@@ -105,18 +116,24 @@ def make_template(header: Header) -> HeaderTemplate:
             continue
         if keyword in lengths:  # the first of two is what readers take
             lengths.remove(keyword)
-            fields.append((i * CARD, _make_field(card, int(keyword[5:6]) - 1, 0, Decimal(0))))
+            found[i] = _make_field(card, int(keyword[5:6]) - 1, 0, Decimal(0))
         elif match := _CRPIX.fullmatch(keyword):
             seen.add((match[2], int(match[1]) - 1))
         elif match := _DESCRIBED.fullmatch(keyword):
             described.add((match[2] or match[4], int(match[1] or match[3]) - 1))
         if (field := _moving_field(card)) is not None:
-            fields.append((i * CARD, field))
+            found[i] = field
     missing = tuple(
         (b"CRPIX%d%s" % (axis + 1, alternate.strip()), axis)
         for alternate, axis in sorted(described - seen)
     )
-    return HeaderTemplate(b"".join(cards), tuple(fields), missing)
+    fields, done = [], 0
+    kept = b"".join(cards)
+    for i, field in found.items():
+        start = i * CARD + _VALUE_START
+        fields.append((kept[done:start], field))
+        done = start + len(field.kept)
+    return HeaderTemplate(tuple(fields), kept[done:], Header(kept).to_bytes()[len(kept) :], missing)
 
 
 def without_data(header: Header) -> Header:
@@ -142,7 +159,8 @@ def move_reference(header: Header, x_shift: Decimal, y_shift: Decimal) -> Header
         axis = missing.get(card[:8])
         if axis is not None and (value := _decimal(card)) is not None:
             field = _make_field(card, axis, 1, value)
-            cards[i] = field.write(_decimal_text(value + shifts[axis]))
+            number = field.write(_decimal_text(value + shifts[axis]))
+            cards[i] = card[:_VALUE_START] + number
             del missing[card[:8]]
     cards += [_make_card(keyword, _decimal_text(shifts[axis])) for keyword, axis in missing.items()]
     return Header(b"".join(cards))
@@ -161,7 +179,7 @@ def _make_field(card: bytes, axis: int, sign: int, value: Decimal) -> _Field:
     match = _NUMBER.match(card, _VALUE_START)
     slash = card.find(b"/", _VALUE_START)
     stop = match.end(1) if match else slash if 0 <= slash < _FIXED_STOP else _FIXED_STOP
-    return _Field(card[:8] + VALUE, stop - _VALUE_START, card[stop:], axis, sign, value)
+    return _Field(axis, sign, value, card[_VALUE_START:], stop - _VALUE_START)
 
 
 def _make_card(keyword: bytes, number: str) -> bytes:

@@ -64,7 +64,7 @@ class Parent:
     def memory_bytes(self) -> int:
         """About how much memory this takes."""
         headers = sum(len(hdu.header.cards) for hdu in self.layout.hdus)
-        edited = sum(len(i.header.cards) + len(i.template.cards) for i in self.images.values())
+        edited = sum(len(i.header.cards) + i.template.size for i in self.images.values())
         tables = sum(len(i.tiles.table.kept) for i in self.images.values() if i.tiles is not None)
         return headers + edited + tables + 1000 * len(self.layout.hdus)
 

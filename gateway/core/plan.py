@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from math import isfinite, prod
+from typing import NamedTuple
 
 from gateway.core.box import BoxRule
 from gateway.core.coordinates import Coordinates
@@ -21,8 +22,7 @@ from gateway.core.selection import select
 from gateway.core.tiles import TiledImage
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """Bytes that are known: a header, or padding."""
 
     data: bytes
@@ -38,8 +38,7 @@ class Literal:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Bytes that are copied from the parent."""
 
     planes: Planes
@@ -94,8 +93,7 @@ class Unpacked:
 Piece = Literal | Stored | Unpacked
 
 
-@dataclass(frozen=True, slots=True)
-class CutoutPlan:
+class CutoutPlan(NamedTuple):
     """The pieces of an answer."""
 
     pieces: tuple[Piece, ...]
@@ -105,7 +103,7 @@ class CutoutPlan:
     @property
     def unpacked_bytes(self) -> int:
         """Number of bytes that are unpacked for it: a small section may lie in a large tile."""
-        return sum(piece.unpacked_bytes for piece in self.pieces if isinstance(piece, Unpacked))
+        return sum([p.unpacked_bytes for p in self.pieces if isinstance(p, Unpacked)])
 
     def blocks(self) -> Iterator[Block]:
         """Give what is copied from the parent; the bytes of tiles are not known yet."""
@@ -116,7 +114,7 @@ class CutoutPlan:
     @property
     def unpacking_s(self) -> float:
         """About how long that takes, in seconds."""
-        return sum(piece.unpacking_s for piece in self.pieces if isinstance(piece, Unpacked))
+        return sum([p.unpacking_s for p in self.pieces if isinstance(p, Unpacked)])
 
     def between(self, start: int, stop: int) -> Iterator[tuple[Piece, int, int]]:
         """Give the pieces that hold the answer's bytes from `start` to `stop`.
@@ -174,7 +172,7 @@ def plan_cutout(
             pieces += _plan_copy(hdu, hdu.header)
         else:
             pieces += _plan_image(image, placements.get(index, Uncut.LEFT_OUT))
-    return CutoutPlan(tuple(pieces), sum(piece.size for piece in pieces))
+    return CutoutPlan(tuple(pieces), sum([piece.size for piece in pieces]))
 
 
 def plan_whole(size: int) -> CutoutPlan:

@@ -1,11 +1,10 @@
 """Byte ranges, and strided blocks of bytes. No I/O."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+class ByteRange(NamedTuple):
     """The bytes from `start` up to, not including, `stop`."""
 
     start: int
@@ -17,8 +16,7 @@ class ByteRange:
         return self.stop - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Equally long, equally spaced runs of bytes: the rows of a section of an image.
 
     A run of consecutive bytes is a block of one row. The rows of a block, packed without their

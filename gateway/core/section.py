@@ -1,14 +1,13 @@
 """Section: a rectangle of pixels, its clipping, and the bytes of its rows. No I/O."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from gateway.core.ranges import Block
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A rectangle of pixels: half-open intervals, counted from 0.
 
     Examples
@@ -45,15 +44,14 @@ class Section:
         return Section(x_start, x_stop, y_start, y_stop)
 
 
-@dataclass(frozen=True, slots=True)
-class Planes:
+class Planes(NamedTuple):
     """The same block in each of equally spaced planes: the bytes of a section of an image."""
 
     block: Block
     """The rows in the first plane."""
     stride: int
     """Distance from a plane to the next, in bytes."""
-    count: int
+    n_planes: int
     """Number of planes: the product of NAXIS3, NAXIS4, …"""
 
     @classmethod
@@ -64,12 +62,12 @@ class Planes:
     @property
     def size(self) -> int:
         """Number of bytes in all rows of all planes."""
-        return self.block.size * self.count
+        return self.block.size * self.n_planes
 
     @property
     def stop(self) -> int:
         """Offset of the byte after the last, in the file."""
-        return self.block.stop + (self.count - 1) * self.stride
+        return self.block.stop + (self.n_planes - 1) * self.stride
 
     def blocks(self, start: int, stop: int) -> Iterator[tuple[Block, int, int]]:
         """Say which rows hold the packed bytes from `start` to `stop`.

@@ -83,7 +83,7 @@ def test_any_part_of_planes_is_the_slice_of_the_whole(planes, data):
     start = data.draw(st.integers(0, planes.size))
     stop = data.draw(st.integers(start, planes.size))
     whole = b"".join(
-        read_rows(FILE[plane * planes.stride :], planes.block) for plane in range(planes.count)
+        read_rows(FILE[plane * planes.stride :], planes.block) for plane in range(planes.n_planes)
     )
     assert read_planes(FILE, planes, 0, planes.size) == whole
     assert read_planes(FILE, planes, start, stop) == whole[start:stop]

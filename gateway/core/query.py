@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
@@ -103,14 +104,17 @@ def split_query(text: str) -> dict[str, str]:
     parameters: dict[str, str] = {}
     if not text:
         return parameters
+    is_plain = text.isascii() and "%" not in text and "+" not in text
     for pair in text.removesuffix("&").split("&"):
-        raw_name, _, raw_value = pair.partition("=")
-        name = _decode(raw_name, raw_name)
+        name, _, value = pair.partition("=")
+        if not is_plain:
+            name = _decode(name, name)
+            value = _decode(name, value)
         if not name:
             raise BadParameter(name, "a parameter needs a name: use center=…&size=…")
         if name in parameters:
             raise BadParameter(shown(name), "it is given more than once; give it once.")
-        parameters[name] = _decode(name, raw_value)
+        parameters[name] = value
     return parameters
 
 
@@ -175,6 +179,7 @@ def parse_center(text: str) -> PixelPosition | SkyPosition:
     return SkyPosition(0.0 if ra_deg == 360 else ra_deg, dec_deg)  # noqa: PLR2004
 
 
+@lru_cache(maxsize=256)  # who asks for many cutouts asks for one size
 def parse_size(text: str) -> PixelSize | AngularSize:
     """Read ``x[,y][unit]``.
 
@@ -215,7 +220,9 @@ def parse_flag(name: str, text: str) -> bool:
     ------
     BadParameter
     """
-    flag = _FLAGS.get(text.strip(" \t").lower())
+    flag = _FLAGS.get(text)
+    if flag is None:
+        flag = _FLAGS.get(text.strip(" \t").lower())
     if flag is None:
         raise BadParameter(
             name, f"{shown(text)!r} is neither true (1, on, yes, true) nor false (0, off, no)."
@@ -227,22 +234,21 @@ def _parse_numbers(name: str, text: str, accepted: str) -> tuple[float, float | 
     match = _NUMBERS.fullmatch(text)
     if match is None:
         raise BadParameter(name, f"{shown(text)!r} is malformed; it takes {accepted}.")
-    spelling = (match[3] or "deg").strip(" \t")
+    first, second, spelling = match.groups()
+    spelling = (spelling or "deg").strip(" \t")
     unit = SPELLINGS.get(spelling)
     if unit is None:
         raise BadParameter(
             name, f"{shown(spelling)!r} is not a unit; give one of {_UNITS} after the last number."
         )
-    x = float(match[1])
-    y = None if match[2] is None else float(match[2])
+    x = float(first)
+    y = None if second is None else float(second)
     if not (isfinite(x) and (y is None or isfinite(y))):
         raise BadParameter(name, "a number is too large.")
     return x, y, unit
 
 
 def _decode(name: str, text: str) -> str:
-    if text.isascii() and "%" not in text and "+" not in text:
-        return text
     try:
         return unquote_to_bytes(text.replace("+", " ")).decode()
     except UnicodeDecodeError as error:

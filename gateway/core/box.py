@@ -23,7 +23,9 @@ class BoxRule(StrEnum):
 
 def steady(coordinate: float) -> float:
     """Round a pixel coordinate that came from a WCS, and keep it countable."""
-    return round(max(-_LIMIT, min(coordinate, _LIMIT)), _DIGITS)
+    if not -_LIMIT < coordinate < _LIMIT:
+        coordinate = max(-_LIMIT, min(coordinate, _LIMIT))
+    return round(coordinate, _DIGITS)
 
 
 def plan_box(rule: BoxRule, x: float, y: float, width_px: float, height_px: float) -> Section:
@@ -62,8 +64,9 @@ def plan_box_between(x_low: float, x_high: float, y_low: float, y_high: float) -
 
 def _exact(center: float, size_px: float) -> tuple[int, int]:
     """Count `size_px` pixels, rounded and at least one: floor(c - n/2) + 1 … floor(c + n/2)."""
-    n = max(1, floor(min(size_px, _LIMIT) + 0.5))
-    center = max(-_LIMIT, min(center, _LIMIT))
+    n = floor(min(size_px, _LIMIT) + 0.5) or 1
+    if not -_LIMIT < center < _LIMIT:
+        center = max(-_LIMIT, min(center, _LIMIT))
     start = floor(center - n / 2)
     return start, start + n  # floor(center + n / 2) rounds differently once in a while
 

@@ -35,7 +35,8 @@ def plan_sky_box(
     if isinstance(query.center, PixelPosition):
         x, y = query.center.x, query.center.y
     else:
-        x, y = (steady(c) for c in wcs.to_pixel(query.center.ra_deg, query.center.dec_deg))
+        x, y = wcs.to_pixel(query.center.ra_deg, query.center.dec_deg)
+        x, y = steady(x), steady(y)
     if isinstance(query.size, PixelSize):
         return plan_box(rule, x, y, query.size.x, query.size.y)
     if rule is BoxRule.EXACT:

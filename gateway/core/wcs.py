@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gateway.core.errors import NoUsableWcs
 from gateway.core.frames import Conversion, conversion_from_j2000, conversion_to_j2000
-from gateway.core.header import Header, parse_value
+from gateway.core.header import CARD, Header, parse_value
 
 Points = NDArray[np.float64]
 """Shape (n, 2): x, y in FITS pixel coordinates, or longitude, latitude in degrees."""
@@ -39,6 +39,11 @@ _COUNTS = re.compile(rb"WCSAXES|NAXIS|[AB]P?_ORDER")
 _TEXTS = re.compile(rb"CTYPE.*|CUNIT.*|RADE.*|DATE-OBS|PS.*|CPDIS.*|DP.*|D2IM.*|WAT.*|OBJCT.*")
 _NO_TEXT = re.compile(rb"[^ -~]")  # FITS 4.0, 4.1.2.3 has none; astropy would not read on
 _CELESTIAL = re.compile(r"RA--|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}L[NT]")
+
+# In these projections each position has one place, or wcslib says that it has none; not so where
+# they have parameters, or are bent.
+_ONE_TO_ONE = frozenset({"TAN", "SIN", "STG", "ARC", "ZEA", "CAR", "CEA", "MER", "SFL", "AIT"})
+_BENDING = re.compile(rb"PV\d|PS\d|PROJP|CPDIS|DP\d|D2IM|WAT|[AB]P?_ORDER")
 
 _NEAR = np.array([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)])
 _MAX_STEPS = 30  # Newton; a distortion that can be inverted takes three to six
@@ -162,6 +167,9 @@ class ImageWcs:
         self._prm = prm
         self._lng, self._lat = prm.lng, prm.lat
         self._distorted = wcs.has_distortion
+        is_bent = any(_BENDING.match(trimmed, i) for i in range(0, len(trimmed), CARD))
+        self._may_fold = is_bent or prm.ctype[0][-3:] not in _ONE_TO_ONE
+        self._world = np.empty((1, 2))
         self._from_j2000 = conversion_from_j2000(prm)
 
     @property
@@ -182,18 +190,22 @@ class ImageWcs:
         NoUsableWcs
             The position has no place in the image's projection.
         """
-        world = np.empty((1, 2))
         if self._from_j2000 is not None:
             ra_deg, dec_deg = self._from_j2000(ra_deg, dec_deg)
+        world = self._world
         world[0, self._lng], world[0, self._lat] = ra_deg, dec_deg
-        focal = self._prm.s2p(world, 1)["pixcrd"]
-        pixel = self._undistort(focal) if self._distorted else focal
-        # TNX, ZPX and TPV have no horizon, and a distortion folds over far from its image: the
-        # antipode must not be served as the centre
-        lon_deg, lat_deg = self.to_sky(pixel).tolist()[0]
-        if not _distance_deg(lon_deg, lat_deg, ra_deg, dec_deg) < _ON_SPOT_DEG:
+        pixel = self._prm.s2p(world, 1)["pixcrd"]
+        if self._distorted:
+            pixel = self._undistort(pixel)
+        ((x, y),) = pixel.tolist()
+        is_there = isfinite(x) and isfinite(y)
+        if is_there and self._may_fold:
+            # TNX, ZPX and TPV have no horizon, and a distortion folds over far from its image: the
+            # antipode must not be served as the centre
+            lon_deg, lat_deg = self.to_sky(pixel).tolist()[0]
+            is_there = _distance_deg(lon_deg, lat_deg, ra_deg, dec_deg) < _ON_SPOT_DEG
+        if not is_there:
             raise NoUsableWcs("The centre cannot be projected onto the image.")
-        x, y = pixel.tolist()[0]
         return x, y
 
     def to_sky(self, pixels: Points) -> Points:

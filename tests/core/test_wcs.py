@@ -247,6 +247,25 @@ def test_what_a_projection_cannot_show_is_refused(cards, position):
         image_wcs(tan(cards)).to_pixel(*position)
 
 
+@pytest.mark.parametrize(
+    "code", ["TAN", "SIN", "STG", "ARC", "ZEA", "CAR", "CEA", "MER", "SFL", "AIT"]
+)
+@pytest.mark.parametrize("reference", [(10.0, 20.0), (350.0, -70.0), (120.0, 90.0)])
+def test_what_is_not_looked_at_twice_is_right(code, reference):
+    """In a plain projection the pixel of any position leads back to it, or there is none."""
+    ra_deg, dec_deg = reference
+    found = image_wcs(tan(projection(code) | {"CRVAL1": ra_deg, "CRVAL2": dec_deg}))
+    rng = np.random.default_rng(1)
+    n_placed = 0
+    for asked in zip(rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))):
+        with suppress(NoUsableWcs):
+            placed = found.to_sky(np.array([found.to_pixel(*asked)]))
+            gap_deg = separation_deg(placed, np.array([asked]))[0]
+            assert gap_deg < 1e-6
+            n_placed += 1
+    assert n_placed > 50
+
+
 def test_the_antipode_of_real_distortions_is_refused(material: Path):
     """TNX and TPV have no horizon, and yet the antipode is not served as the centre."""
     for name in ("ctio_tnx_wat_u16.fits", "ctio_mosaic_tpv.fits.gz"):

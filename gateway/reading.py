@@ -30,17 +30,15 @@ def read_now(
     for piece, first, last in plan.between(start, stop):
         target = found[offset : offset + last - first]
         offset += last - first
-        match piece:
-            case Literal(data):
-                target[:] = data[first:last]
-            case Stored(planes=planes):
-                if not _copy_now(planes, first, last, stored, target):
-                    return None
-            case Unpacked():
-                if plan.unpacking_s > _UNPACKING_S or not _unpack_now(
-                    bands_of(piece, limits), first, last, stored, target
-                ):
-                    return None
+        if isinstance(piece, Literal):
+            target[:] = piece.data[first:last]
+        elif isinstance(piece, Stored):
+            if not _copy_now(piece.planes, first, last, stored, target):
+                return None
+        elif plan.unpacking_s > _UNPACKING_S or not _unpack_now(
+            bands_of(piece, limits), first, last, stored, target
+        ):
+            return None
     return found
 
 

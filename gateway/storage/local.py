@@ -48,13 +48,15 @@ class LocalStore:
     async def open(self, key: str) -> "LocalObject":
         """Open the present version of a file."""
         path = f"{self._root}/{key}"
-        with _TRANSLATED:
+        try:
             status = _stat(path)
             file = self._files.get(path)
             if file is None or not file.is_version(status):
                 file = self._open(path, status)
                 self._keep(path, file)
             self._files.move_to_end(path)
+        except OSError as error:
+            raise _translated(error) from error
         return LocalObject(file, self)
 
     async def entries(self, key: str, after: str = "") -> AsyncIterator[Entry]:
@@ -71,8 +73,10 @@ class LocalStore:
 
     async def probe(self) -> None:
         """Make sure that the folder can be read."""
-        with _TRANSLATED:
+        try:
             await asyncio.to_thread(os.listdir, self._root)
+        except OSError as error:
+            raise _translated(error) from error
 
     async def close(self) -> None:
         """Let go of the open files."""
@@ -117,13 +121,15 @@ class LocalStore:
     def _scan(self, path: str, after: str) -> list[str]:
         """Give the next marks of a folder: a folder of any size is listed in bounded memory."""
         marks = Shortlist[str](_MARKS_AT_ONCE)
-        with _TRANSLATED:
+        try:
             if not self._follow_symlinks and not self._holds(os.path.realpath(path)):
                 raise NotFound("There is no such folder.")
             with os.scandir(path) as found:
                 for item in found:
                     if (mark := _mark(item)) > after:
                         marks.add(mark)
+        except OSError as error:
+            raise _translated(error) from error
         return marks.items()
 
     def _describe(self, folder: str, marks: list[str]) -> list[Entry]:
@@ -166,10 +172,12 @@ class LocalObject:
 
     def read_resident(self, block: Block, target: memoryview) -> bool:
         """Copy a block if it is in memory."""
-        with _TRANSLATED:
+        try:
             self._file.check(block)
             if not self._file.copy_resident(block, target):
                 return False
+        except OSError as error:
+            raise _translated(error) from error
         self._count(block)
         return True
 
@@ -180,11 +188,13 @@ class LocalObject:
         for block in blocks:
             target = found[offset : offset + block.size]
             offset += block.size
-            with _TRANSLATED:
+            try:
                 self._file.check(block)
                 if block.n_rows > _MAX_ROWS or not self._file.copy_resident(block, target):
                     await asyncio.to_thread(self._file.copy, block, target)
                 self._file.check(block)  # it may have been overwritten meanwhile
+            except OSError as error:
+                raise _translated(error) from error
             self._count(block)
         return found
 
@@ -209,19 +219,9 @@ def _mark(item: os.DirEntry[str]) -> str:
         return item.name
 
 
-class _Translation:
-    """Translates the system's errors: only its own "no such file" is an absent file."""
-
-    def __enter__(self) -> None:
-        """Do nothing: this is a class because a generator would cost 4 µs, twice a request."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if not isinstance(error, OSError):
-            return
-        absent = isinstance(error, FileNotFoundError | NotADirectoryError)
-        if absent or error.errno in {errno.ELOOP, errno.ENAMETOOLONG}:
-            raise NotFound("There is no such file or folder.") from error
-        raise StorageUnavailable("The file could not be read; try again later.") from error
-
-
-_TRANSLATED = _Translation()
+def _translated(error: OSError) -> NotFound | StorageUnavailable:
+    """Translate the system's errors: only its own "no such file" is an absent file."""
+    absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+    if absent or error.errno in {errno.ELOOP, errno.ENAMETOOLONG}:
+        return NotFound("There is no such file or folder.")
+    return StorageUnavailable("The file could not be read; try again later.")

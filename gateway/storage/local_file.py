@@ -18,6 +18,7 @@ from gateway.core.ranges import Block
 from gateway.storage.store import ObjectInfo
 
 _LONG_ROW = 8 * 1024  # bytes; from here on a call costs less than to copy them
+_PROBE = [bytearray(1)]  # for the byte that tells whether a row is in memory
 _FAULT_AROUND = 64 * 1024  # bytes that the kernel maps around a page that is touched
 
 
@@ -100,7 +101,7 @@ class LocalFile:
         """Tell whether the middle row is in memory: a file is mostly all there or all not."""
         offset = block.start + block.n_rows // 2 * block.row_stride
         try:
-            return os.preadv(self.descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) > 0
+            return os.preadv(self.descriptor, _PROBE, offset, os.RWF_NOWAIT) > 0
         except OSError:
             return False
 
@@ -110,8 +111,10 @@ class LocalFile:
         # there is a map: no block of an empty file passes `check`
         rows = np.ndarray(shape, np.uint8, self._map, block.start, (block.row_stride, 1))
         np.copyto(np.ndarray(shape, np.uint8, target), rows)
-        touched = min(block.stop - block.start, block.n_rows * (block.row_bytes + _FAULT_AROUND))
-        self.mapped_bytes = min(self.mapped_bytes + touched, self.info.size)
+        if self.mapped_bytes < self.info.size:
+            touched = block.n_rows * (block.row_bytes + _FAULT_AROUND)
+            touched = min(block.stop - block.start, touched)
+            self.mapped_bytes = min(self.mapped_bytes + touched, self.info.size)
 
     def _read_rows(self, block: Block, target: memoryview, flags: int) -> bool:
         """Read rows by a call each; tell whether all bytes were there."""

@@ -6,6 +6,7 @@ bucket or a scheme.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -25,6 +26,7 @@ from gateway.storage.tally import Tally
 _FORBIDDEN = frozenset({"", ".", ".."})
 _FORBIDDEN_CHARACTERS = frozenset("/\\\0")
 _LOCAL = ("file", "local")
+_REMEMBERED = 1024  # paths that were asked for; who asks for one file asks again
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,15 @@ class Archive:
     def __init__(self, collections: Mapping[str, Collection]) -> None:
         self.collections = dict(sorted(collections.items()))
         self._by_segments = {tuple(path[1:].split("/")): c for path, c in collections.items()}
+        self._locate = lru_cache(maxsize=_REMEMBERED)(self._find_longest)
 
     def find(self, segments: tuple[str, ...], viewer: Viewer) -> Collection | None:
         """Find the collection with the longest prefix of a path that a viewer may know of."""
-        for length in range(len(segments), 0, -1):
-            collection = self._by_segments.get(segments[:length])
-            if collection is not None and viewer.may_see(collection.settings.access, ""):
-                return collection
-        return None
+        collection, _ = self._locate(segments)
+        while collection is not None and not viewer.may_see(collection.settings.access, ""):
+            outer = collection.path[1:].split("/")[:-1]
+            collection, _ = self._locate(tuple(outer))
+        return collection
 
     def public_name(self, path: str) -> str:
         """Give the path of a collection as anybody may know it."""
@@ -79,14 +82,11 @@ class Archive:
         NotFound
             No collection holds the path, or the viewer may not see it.
         """
-        for length in range(len(segments), 0, -1):
-            collection = self._by_segments.get(segments[:length])
-            if collection is not None:
-                key = "/".join(segments[length:])
-                if viewer.may_see(collection.settings.access, key):
-                    return collection, key
-                break  # what is closed hides what an outer collection may have of the same name
-        raise NotFound("There is no such file or folder here.")
+        collection, key = self._locate(segments)
+        # what is closed hides what an outer collection may have of the same name
+        if collection is None or not viewer.may_see(collection.settings.access, key):
+            raise NotFound("There is no such file or folder here.")
+        return collection, key
 
     def below(self, segments: tuple[str, ...], viewer: Viewer = OPERATOR) -> dict[str, str]:
         """Name the folders that lead to collections, with the titles of those that are one.
@@ -107,12 +107,21 @@ class Archive:
                 found[path[depth]] = found.get(path[depth]) or title
         return found
 
+    def _find_longest(self, segments: tuple[str, ...]) -> tuple[Collection | None, str]:
+        """Find the collection with the longest prefix of a path, and the key below it."""
+        for length in range(len(segments), 0, -1):
+            collection = self._by_segments.get(segments[:length])
+            if collection is not None:
+                return collection, "/".join(segments[length:])
+        return None, ""
+
     async def close(self) -> None:
         """Close all stores."""
         for collection in self.collections.values():
             await collection.store.close()
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_path(path: str) -> tuple[str, ...]:
     """Decode the path of a URL into its segments; the last is empty for a folder.
 

@@ -8,7 +8,8 @@ from math import floor
 
 from gateway.core.section import Section
 
-_DIGITS = 6  # of a coordinate that came from a WCS: a platform's last digit never moves a box
+# of a pixel, to which what comes from a WCS is rounded: a platform's last digit never moves a box
+_STEPS = 1e6
 _LIMIT = 1e15  # pixels; beyond it a double no longer counts them
 
 
@@ -25,7 +26,7 @@ def steady(coordinate: float) -> float:
     """Round a pixel coordinate that came from a WCS, and keep it countable."""
     if not -_LIMIT < coordinate < _LIMIT:
         coordinate = max(-_LIMIT, min(coordinate, _LIMIT))
-    return round(coordinate, _DIGITS)
+    return round(coordinate * _STEPS) / _STEPS  # a tenth of the time of round(coordinate, 6)
 
 
 def plan_box(rule: BoxRule, x: float, y: float, width_px: float, height_px: float) -> Section:

@@ -257,7 +257,8 @@ def test_what_is_not_looked_at_twice_is_right(code, reference):
     found = image_wcs(tan(projection(code) | {"CRVAL1": ra_deg, "CRVAL2": dec_deg}))
     rng = np.random.default_rng(1)
     n_placed = 0
-    for asked in zip(rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))):
+    ra_deg, dec_deg = rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))
+    for asked in zip(ra_deg, dec_deg, strict=True):
         with suppress(NoUsableWcs):
             placed = found.to_sky(np.array([found.to_pixel(*asked)]))
             gap_deg = separation_deg(placed, np.array([asked]))[0]

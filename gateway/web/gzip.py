@@ -11,23 +11,21 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import isal
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from gateway.storage.store import Buffer
 
-LEVEL, MEMORY = 1, 9  # the most memory: 160 kB of sky take 250 µs, with isal's default 450
+LEVEL, MEMORY = 1, 9  # the most memory: 160 kB of sky take 180 µs, with isal's default 300
 DEFLATER = f"isal {isal.__version__} at level {LEVEL}, {MEMORY}"
 """What the bytes of a gzip file depend on beside its contents."""
-_GZIP = 31  # the window bits by which zlib makes a gzip member
-_RAW = -15  # and those by which it makes nothing but deflated bytes
+_RAW = -15  # the window bits by which zlib makes nothing but deflated bytes
 _HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflated, no time, no name, any system (RFC 1952, 2.3)
 _LAST_BLOCK = b"\x03\x00"  # without contents (RFC 1951, 3.2.3)
 
 
 def deflate(data: Buffer) -> bytes:
-    """Make a gzip file of bytes."""
-    deflater = isal_zlib.compressobj(LEVEL, wbits=_GZIP, memLevel=MEMORY)
-    return deflater.compress(data) + deflater.flush()
+    """Make a gzip file of bytes, by one call, which needs the interpreter's lock only once."""
+    return igzip_lib.compress(data, LEVEL, igzip_lib.COMP_GZIP, igzip_lib.MEM_LEVEL_EXTRA_LARGE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Entity: what the answers about a file have in common: their validators, headers and names."""
 
-import re
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote
 
@@ -19,13 +19,13 @@ from gateway.web.conditional import (
 
 FITS, GZIP = "application/fits", "application/gzip"
 
-_FITS_NAME = re.compile(r"\.(fits|fit|fts)(\.gz|\.fz)?$", re.IGNORECASE)
-_PACKED_ENDING = re.compile(r"\.(gz|fz)$", re.IGNORECASE)
+_PACKED_ENDINGS = ".gz", ".fz"
+_FITS_ENDINGS = tuple(f".{e}{p}" for e in ("fits", "fit", "fts") for p in ("", *_PACKED_ENDINGS))
 
 
 def is_fits(name: str) -> bool:
     """Tell from its name whether a file is FITS."""
-    return _FITS_NAME.search(name) is not None
+    return name.lower().endswith(_FITS_ENDINGS)
 
 
 def is_gzipped(source: Source, query: CutoutQuery) -> bool:
@@ -38,7 +38,10 @@ def is_gzipped(source: Source, query: CutoutQuery) -> bool:
 
 def cutout_name(source: Source, *, gzipped: bool) -> str:
     """Give the name of a cutout: the parent's, with an ending that tells the truth."""
-    return _PACKED_ENDING.sub("", source.file_name) + ".gz" * gzipped
+    name = source.file_name
+    if name.lower().endswith(_PACKED_ENDINGS):
+        name = name[:-3]
+    return f"{name}.gz" if gzipped else name
 
 
 def make_validators(source: Source, what: str) -> Validators:
@@ -79,6 +82,7 @@ def content_type(name: str) -> str:
     return FITS if is_fits(name) else "application/octet-stream"
 
 
+@lru_cache(maxsize=1024)
 def disposition(name: str, kind: str = "attachment") -> str:
     """Write a Content-Disposition (RFC 6266); a name beyond ASCII is given twice."""
     plain = name.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_")

@@ -13,7 +13,7 @@ from gateway.access import OPERATOR, Viewer
 from gateway.config import Settings
 from gateway.core.errors import CorruptFits, NotFound, TooLarge
 from gateway.core.folder_query import FolderQuery, matches
-from gateway.core.plan import CutoutPlan, Unpacked, plan_cutout, plan_whole
+from gateway.core.plan import CutoutPlan, Literal, Unpacked, plan_cutout, plan_whole
 from gateway.core.query import CutoutQuery
 from gateway.listing import Page, read_page
 from gateway.reading import bands_of, read_chunks, read_now
@@ -126,7 +126,9 @@ class Service:
         StorageUnavailable, StorageTimeout, SourceChanged
         """
         started = perf_counter()
-        known, stored = await self._learn(source)
+        known, stored = self._recall(source), source.stored
+        if known is None or known.is_gzipped:
+            known, stored = await self._learn(source, known)
         laid_out = perf_counter()
         if query.needs_sky and known.coordinates is None:
             await self._index.learn_wcs(source.place, known, stored)
@@ -145,7 +147,7 @@ class Service:
         ------
         CorruptFits, UnsupportedFits, StorageUnavailable, StorageTimeout, SourceChanged
         """
-        known, stored = await self._learn(source)
+        known, stored = await self._learn(source, self._recall(source))
         if needs_sky and known.coordinates is None:
             await self._index.learn_wcs(source.place, known, stored)
         return known, stored
@@ -163,25 +165,29 @@ class Service:
         """
         if await self._index.is_kept(source.place, source.stored.info.identity):
             return False
-        await self._learn(source)
+        await self._learn(source, self._recall(source))
         return True
 
     async def forget(self, source: Source) -> None:
         """Drop what is known of a file that turned out to be another one."""
         await self._index.forget(source.place)
 
-    async def read_small(self, answer: Answer, start: int, stop: int) -> Buffer | None:
-        """Read the bytes of an answer at once if they are few, else give None.
+    def read_now(self, answer: Answer, start: int, stop: int) -> Buffer | None:
+        """Give the bytes of an answer if that needs no waiting, else None.
+
+        Raises
+        ------
+        CorruptFits, SourceChanged, StorageUnavailable
+        """
+        return read_now(answer.plan, answer.stored, start, stop, self._limits)
+
+    async def read_small(self, answer: Answer, start: int, stop: int) -> Buffer:
+        """Read the bytes of an answer, which are few.
 
         Raises
         ------
         CorruptFits, ShortRead, SourceChanged, StorageUnavailable, StorageTimeout
         """
-        if stop - start > self._limits.inline_bytes:
-            return None
-        data = read_now(answer.plan, answer.stored, start, stop, self._limits)
-        if data is not None:
-            return data
         async with aclosing(self.read_chunks(answer, start, stop)) as chunks:
             return b"".join([bytes(chunk) async for chunk in chunks])
 
@@ -256,10 +262,12 @@ class Service:
         for entry in waiting:
             yield entry
 
-    async def _learn(self, source: Source) -> tuple[Known, StoredObject]:
+    def _recall(self, source: Source) -> Known | None:
+        return self._index.recall(source.place, source.stored.info.identity)
+
+    async def _learn(self, source: Source, known: Known | None) -> tuple[Known, StoredObject]:
         """Give what is known of a file but for the sky, and the file as it is unpacked."""
         stored: StoredObject = source.stored
-        known = self._index.recall(source.place, stored.info.identity)
         if known is None:
             family = source.collection.settings.place
             known = await self._index.learn(source.place, stored, family)
@@ -275,6 +283,8 @@ class Service:
                 "ask for a smaller size."
             )
         for piece in plan.pieces:
+            if isinstance(piece, Literal):
+                continue
             if piece.stop > known.size:
                 raise CorruptFits(
                     "The file is cut off: "

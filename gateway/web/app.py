@@ -1,6 +1,7 @@
 """App: the routes, and what is opened and closed with them."""
 
 import sys
+from collections.abc import Awaitable
 
 from aiohttp import hdrs, web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as METRICS
@@ -59,11 +60,10 @@ def build_app(settings: Settings, seat: Seat | None = None) -> web.Application:
         **{f"/{assets_path()}{name}": get_asset for name in load_assets()},
     }
 
-    async def dispatch(request: web.Request) -> web.StreamResponse:
+    def dispatch(request: web.Request) -> Awaitable[web.StreamResponse]:
         if request.method == hdrs.METH_OPTIONS:
-            return await handlers.get_options(request)
-        handler = pages.get(request.rel_url.raw_path, handlers.get_path)
-        return await handler(request)
+            return handlers.get_options(request)
+        return pages.get(request.rel_url.raw_path, handlers.get_path)(request)
 
     app = web.Application()
     app[SERVICE] = service

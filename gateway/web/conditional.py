@@ -10,7 +10,8 @@ from enum import Enum, auto
 from functools import lru_cache
 from hashlib import blake2b
 from math import floor
-from time import strptime
+from time import strptime, time
+from typing import NamedTuple
 
 from gateway.core.ranges import ByteRange
 
@@ -23,8 +24,7 @@ _DATE_FORMS = (  # for strptime, whose names are English as long as no locale is
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Validators:
+class Validators(NamedTuple):
     """What tells one version of an answer from another."""
 
     etag: str
@@ -83,12 +83,16 @@ def evaluate(headers: Mapping[str, str], validators: Validators) -> Verdict:
     if (tags := headers.get("If-Match")) is not None:
         if not _lists(tags, validators.etag, weak=False):
             return Verdict.PRECONDITION_FAILED
-    elif _unchanged_since(headers.get("If-Unmodified-Since"), validators) is False:
+    elif (date := headers.get("If-Unmodified-Since")) is not None and _unchanged_since(
+        date, validators
+    ) is False:
         return Verdict.PRECONDITION_FAILED
     if (tags := headers.get("If-None-Match")) is not None:
         if _lists(tags, validators.etag, weak=True):
             return Verdict.NOT_MODIFIED
-    elif _unchanged_since(headers.get("If-Modified-Since"), validators) is True:
+    elif (date := headers.get("If-Modified-Since")) is not None and _unchanged_since(
+        date, validators
+    ) is True:
         return Verdict.NOT_MODIFIED
     return Verdict.PROCEED
 
@@ -100,9 +104,9 @@ def _lists(tags: str, etag: str, *, weak: bool) -> bool:
     return any(opaque == etag and (weak or not mark) for mark, opaque in _ENTITY_TAG.findall(tags))
 
 
-def _unchanged_since(text: str | None, validators: Validators) -> bool | None:
+def _unchanged_since(text: str, validators: Validators) -> bool | None:
     """Say whether the last change was no later than a date; None if that cannot be said."""
-    if text is None or validators.modified is None:
+    if validators.modified is None:
         return None
     date = _parse_date(text)
     return None if date is None else floor(validators.modified) <= date
@@ -123,6 +127,11 @@ def _parse_date(text: str) -> int | None:
 def http_date(seconds: float) -> str:
     """Write a time, in seconds since 1970 (UTC), as an HTTP-date; its fraction is dropped."""
     return formatdate(floor(seconds), usegmt=True)
+
+
+def http_date_now() -> str:
+    """Write the present time as an HTTP-date."""
+    return http_date(floor(time()))
 
 
 def selects_range(headers: Mapping[str, str], validators: Validators) -> bool:

@@ -1,12 +1,13 @@
 """Handlers: thin. Parse what is asked for, ask the service, answer."""
 
 from asyncio import to_thread
+from collections.abc import Awaitable
 from contextlib import aclosing
 from time import perf_counter
 
 from aiohttp import hdrs, web
 
-from gateway.access import PUBLIC, Viewer
+from gateway.access import PUBLIC
 from gateway.config import Settings
 from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound, SourceChanged
 from gateway.core.folder_query import parse_folder_query
@@ -37,6 +38,7 @@ from gateway.web.listing import (
     stream_folder_json,
     wants_json,
 )
+from gateway.web.pace import keep_step
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.preview import Previews
 from gateway.web.streaming import send
@@ -76,7 +78,7 @@ class Handlers:
 
     async def get_landing(self, request: web.Request) -> web.Response:
         """Say what is served here."""
-        viewer = self._identify(request, (), {})
+        viewer = request[TRACE].viewer = self._viewers.find(request, (), {})
         titles = {
             path: collection.settings.title
             for path, collection in self._service.archive.collections.items()
@@ -119,70 +121,51 @@ class Handlers:
             headers[hdrs.ACCESS_CONTROL_MAX_AGE] = "86400"
         return web.Response(status=204, headers=headers)
 
-    async def get_path(self, request: web.Request) -> web.StreamResponse:
-        """Answer a folder, a file, or a cutout of a file."""
-        url = request.rel_url
+    async def get_path(self, request: web.Request, *, again: bool = False) -> web.StreamResponse:
+        """Answer a folder, a file, or a part of a file."""
+        url, trace = request.rel_url, request[TRACE]
         segments = parse_path(url.raw_path)
         parameters = split_query(url.raw_query_string)
-        viewer = self._identify(request, segments, parameters)
-        request[TRACE].collection = self._service.archive.find(segments, viewer)
+        trace.viewer = self._viewers.find(request, segments, parameters)
+        trace.collection = self._service.archive.find(segments, trace.viewer)
         if not segments[-1]:
             return await self._get_folder(request, segments[:-1], parameters)
-        try:
-            return await self._get_object(request, segments, parameters)
-        except SourceChanged:
-            if request[TRACE].broken:
-                raise
-            # what was remembered of the file was too old, and is forgotten: it is answered as it is
-            return await self._get_object(request, segments, parameters)
-
-    def _identify(
-        self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
-    ) -> Viewer:
-        """Tell who asks, and note it for what the answer says of its being kept."""
-        viewer = self._viewers.find(request, segments, parameters)
-        request[TRACE].viewer = viewer
-        return viewer
-
-    async def _get_object(
-        self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
-    ) -> web.StreamResponse:
-        """Answer the present version of a file, or a part of it."""
-        started, trace = perf_counter(), request[TRACE]
+        started = perf_counter()
         try:
             source = await self._service.open(segments, trace.viewer)
-        except IsFolder:
-            return _to_folder(request)
-        except NotFound:
-            if self._service.archive.below(segments, trace.viewer):
+        except NotFound as error:
+            is_folder = isinstance(error, IsFolder)
+            if is_folder or self._service.archive.below(segments, trace.viewer):
                 return _to_folder(request)
             raise
         trace.stored = source.stored
-        resolved = started, perf_counter()
         try:
-            if parameters:
-                return await self._get_part(request, source, parameters, resolved)
-            return await self._get_file(request, source, resolved)
+            return await self._answer(request, source, parameters, (started, perf_counter()))
         except SourceChanged:
             await self._service.forget(source)
-            raise
+            if trace.broken or again:
+                raise
+            # what was remembered of the file was too old: it is answered as it is
+            return await self.get_path(request, again=True)
 
-    async def _get_part(
+    def _answer(
         self,
         request: web.Request,
         source: Source,
         parameters: dict[str, str],
         resolved: tuple[float, float],
-    ) -> web.StreamResponse:
-        """Answer what is asked of a file: a cutout, a picture or its page."""
+    ) -> Awaitable[web.StreamResponse]:
+        """Answer what is asked of a file: itself, a cutout, a picture or its page."""
+        if not parameters:
+            return self._get_file(request, source, resolved)
         if not is_fits(source.file_name):
             raise BadParameter(next(iter(parameters)), "only FITS images can be cut.")
         if "view" in parameters:
-            return await get_view(self._service, request, source, parameters)
+            return get_view(self._service, request, source, parameters)
         if asks_for_picture(parameters):
             query = parse_preview_query(parameters)
-            return await self._previews.get(request, source, query, resolved)
-        return await self._get_cutout(request, source, parse_query(parameters), resolved)
+            return self._previews.get(request, source, query, resolved)
+        return self._get_cutout(request, source, parse_query(parameters), resolved)
 
     async def _get_folder(
         self, request: web.Request, segments: tuple[str, ...], parameters: dict[str, str]
@@ -232,6 +215,7 @@ class Handlers:
         headers = success_headers(source, validators)
         if is_known(request, validators):
             return web.Response(status=304, headers=headers)
+        await keep_step()
         answer = await self._service.plan_cutout(source, query)
         answer.timings["resolve"] = resolved
         request[TRACE].timings = answer.timings

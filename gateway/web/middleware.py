@@ -67,7 +67,6 @@ class Gate:
         self._journal = journal
         self._admission = admission
         self._find = find
-        self._is_draining = False
         self._tracer = Tracer(
             Clients(settings.server.trusted_proxies), varies=settings.is_partly_closed
         )
@@ -81,17 +80,15 @@ class Gate:
             response = await self._admit(request, trace)
         except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer
             self._report(error, trace)
-            response = trace.broken or self._refuse(request, trace, error)
+            response = trace.broken or trace.answered or self._refuse(request, trace, error)
         if not response.prepared:
             trace.mark(response)
-            if self._is_draining:
-                response.force_close()
         self._journal.note(request, response, trace, perf_counter() - started)
         return response
 
     def drain(self) -> None:
         """From now on tell each client to ask its next question on a new connection."""
-        self._is_draining = True
+        self._tracer.is_draining = True
 
     async def _admit(self, request: web.Request, trace: Trace) -> web.StreamResponse:
         if request.method not in _METHODS:

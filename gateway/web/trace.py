@@ -26,6 +26,7 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 class Trace:
     """What is noted of one request."""
 
+    tracer: "Tracer"
     request_id: str
     client: str
     """Address that it comes from; empty if nobody can say."""
@@ -47,6 +48,8 @@ class Trace:
     """Requests to remote storages that repeated another."""
     sent_bytes: int = 0
     """Bytes of a streamed body, as far as it came."""
+    answered: web.StreamResponse | None = None
+    """The response, once all of it was sent: whatever fails after that, there is no other."""
     broken: web.StreamResponse | None = None
     """The response whose body could not be finished."""
 
@@ -63,6 +66,8 @@ class Trace:
         headers[hdrs.SERVER] = "ibe-gateway"  # aiohttp would tell the versions
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"  # an address may be signed
+        if self.tracer.is_draining:
+            response.force_close()
         if self.varies:
             headers.add(hdrs.VARY, hdrs.AUTHORIZATION)
             if self.viewer is not PUBLIC:  # to be asked for again, for a key may end
@@ -91,15 +96,17 @@ class Tracer:
         self._varies = varies
         self._process = token_hex(4)
         self._numbers = count(1)
+        self.is_draining = False
+        """Whether each client is told to ask its next question on a new connection."""
 
     def begin(self, request: web.Request) -> Trace:
         """Note a request; keep the id that a proxy gave it, if that is a plain word."""
-        request_id = request.headers.get("X-Request-ID", "")
-        if not _REQUEST_ID.fullmatch(request_id):
+        request_id = request.headers.get("X-Request-ID")
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             request_id = f"{self._process}-{next(self._numbers):x}"
         is_head = request.method == hdrs.METH_HEAD
         client = self._clients.find(request)
-        trace = Trace(request_id, client, quota_key(client), self._varies, is_head)
+        trace = Trace(self, request_id, client, quota_key(client), self._varies, is_head)
         request[TRACE] = trace
         EFFORT.set(trace)
         return trace

@@ -1,0 +1,75 @@
+"""Complete: an answer that is all there before it is begun."""
+
+import os
+from asyncio import WriteTransport
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+
+from gateway.storage.store import Buffer
+from gateway.web.conditional import http_date_now
+
+
+class CompleteResponse(web.StreamResponse):
+    """A response to a GET whose body is all there, and leaves together with its head.
+
+    aiohttp's own joins the two, which copies the body, and keeps ways open that such an answer does
+    not need: a tenth of the time of a plain cutout of 200 px.
+    """
+
+    def send(self, request: web.Request, body: Buffer) -> None:
+        """Send all of it; `write_eof` waits until the client takes it.
+
+        Raises
+        ------
+        ClientConnectionResetError
+            The client is gone.
+        """
+        transport, version = request.transport, request.version
+        if transport is None or transport.is_closing():
+            raise ClientConnectionResetError("The client is gone.")
+        headers = self.headers
+        headers[hdrs.CONTENT_LENGTH] = str(len(body))
+        headers[hdrs.DATE] = http_date_now()
+        if self._keep_alive is None:
+            self._keep_alive = request.keep_alive
+        if self._keep_alive is not (version >= HttpVersion11):  # RFC 9112, 9.3
+            headers[hdrs.CONNECTION] = "keep-alive" if self._keep_alive else "close"
+        self._payload_writer = request.writer
+        line = f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
+        _write(transport, [self._render_head(line), body])
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        """Do nothing: all is sent."""
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - aiohttp gives none
+        """Wait until the client has taken nearly all of it."""
+        if self._payload_writer is not None:
+            await self._payload_writer.drain()
+            self._eof_sent, self._payload_writer = True, None
+
+    def _render_head(self, line: str) -> bytes:
+        """Write the head; a name or a value that breaks a line is an error of ours."""
+        parts = [line]
+        for name, value in self.headers.items():
+            parts += "\r\n", name, ": ", value
+        parts.append("\r\n\r\n")
+        head = "".join(parts)
+        if head.count("\n") != len(self.headers) + 2:
+            raise ValueError("a header field has a line break")
+        return head.encode()
+
+
+def _write(transport: WriteTransport, parts: Sequence[Buffer]) -> None:
+    """Write parts by one call of the system, and leave to the transport what that does not take."""
+    sent = 0
+    if not transport.get_write_buffer_size() and transport.get_extra_info("sslcontext") is None:
+        with suppress(OSError):  # which the transport will meet, and tell
+            sent = os.writev(transport.get_extra_info("socket").fileno(), parts)
+    for part in parts:
+        if sent < len(part):
+            transport.write(memoryview(part)[sent:])
+        sent = max(sent - len(part), 0)

@@ -38,10 +38,15 @@ class _Field:
     """What stands there in the parent."""
     width: int
     """Of the number with the blanks before it."""
+    tail: bytes
+    """What stands behind the number."""
 
     def write(self, text: str) -> bytes:
         """Give another number; the comment stays where it is if the number fits."""
-        return (text.encode().rjust(self.width) + self.kept[self.width :])[: len(self.kept)]
+        number = text.encode()
+        if len(number) <= self.width:
+            return number.rjust(self.width) + self.tail
+        return (number + self.tail)[: len(self.kept)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +184,7 @@ def _make_field(card: bytes, axis: int, sign: int, value: Decimal) -> _Field:
     match = _NUMBER.match(card, _VALUE_START)
     slash = card.find(b"/", _VALUE_START)
     stop = match.end(1) if match else slash if 0 <= slash < _FIXED_STOP else _FIXED_STOP
-    return _Field(axis, sign, value, card[_VALUE_START:], stop - _VALUE_START)
+    return _Field(axis, sign, value, card[_VALUE_START:], stop - _VALUE_START, card[stop:])
 
 
 def _make_card(keyword: bytes, number: str) -> bytes:

@@ -125,6 +125,9 @@ class CutoutPlan(NamedTuple):
         first, last : int
             The wanted bytes of the piece.
         """
+        if start == 0 and stop == self.size:  # all of it, as mostly
+            yield from [(piece, 0, piece.size) for piece in self.pieces if piece.size]
+            return
         offset = 0
         for piece in self.pieces:
             if offset >= stop:

@@ -157,6 +157,8 @@ class LocalStore:
 class LocalObject:
     """One version of a file, open for reading by one request."""
 
+    __slots__ = ("_file", "_store", "bytes_read", "info", "read_ahead_bytes", "reads")
+
     def __init__(self, file: LocalFile, store: LocalStore) -> None:
         self._file = file
         self._store = store

@@ -32,6 +32,7 @@ from gateway.web.worker import BACKLOG, Runner
 
 _LOG = logging.getLogger("gateway")
 _M_ARENA_MAX = -8  # malloc.h
+_COLLECTED = 5_000  # objects: eight requests have 700, and would begin a collection each time
 
 
 def serve(read_settings: Callable[[], Settings], announce: Callable[[str], None]) -> None:
@@ -158,6 +159,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
 
         async def make() -> web.AppRunner:
             gc.freeze()  # what is imported lives as long as the worker; no collection need see it
+            gc.set_threshold(_COLLECTED)
             limits = self._settings.limits
             return Runner(
                 build_app(self._settings, self._seat),

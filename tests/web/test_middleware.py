@@ -7,12 +7,20 @@ import logging
 
 import numpy as np
 import pytest
+from aiohttp import ClientSession, TCPConnector, web
 
+from gateway.config import LimitSettings, Settings
 from gateway.core.errors import (
     SourceChanged,
     StorageTimeout,
     StorageUnavailable,
 )
+from gateway.web.admission import Admission
+from gateway.web.app import GATE
+from gateway.web.complete import CompleteResponse
+from gateway.web.journal import Journal
+from gateway.web.middleware import Gate
+from gateway.web.trace import TRACE
 from tests.core.compressed import compress
 from tests.fits_files import image, pixels
 from tests.stores import FakeObject, FakeStore
@@ -283,3 +291,39 @@ async def test_what_aiohttp_refuses_names_nothing(connect: Connect):
     assert "Traceback" not in answer
     assert "/work" not in answer
     assert (await client.get(IMAGE)).status == 200
+
+
+@pytest.mark.parametrize("limits", [{}, {"inline_bytes": 0}], ids=["small", "streamed"])
+@pytest.mark.parametrize("path", [PLAIN, GZIPPED, IMAGE, f"{ROOT}/missing"])
+async def test_who_is_answered_while_the_worker_leaves_off_is_told(
+    connect: Connect, path: str, limits: dict[str, int]
+):
+    """The next question must go elsewhere: the connection will be closed."""
+    client = await connect(files(), limits)
+    before = await client.get(path)
+    client.app[GATE].drain()
+    after = await client.get(path)
+
+    assert "Connection" not in before.headers
+    assert after.headers["Connection"] == "close"
+    assert await after.read()
+
+
+async def test_what_fails_behind_an_answer_adds_none(aiohttp_raw_server):
+    """A deadline that ends between the last byte and the end of its request is nobody's answer."""
+
+    async def answer_and_fail(request: web.BaseRequest) -> web.StreamResponse:
+        response = CompleteResponse()
+        response.send(request, b"whole")
+        request[TRACE].answered = response
+        raise StorageTimeout("late")
+
+    admission = Admission(LimitSettings())
+    gate = Gate(Settings(), answer_and_fail, Journal([]), admission, lambda _: None)
+    server = await aiohttp_raw_server(gate.answer)
+    async with ClientSession(connector=TCPConnector(limit=1)) as session:
+        for _ in range(3):
+            async with session.get(server.make_url("/")) as response:
+                assert response.status == 200
+                assert await response.read() == b"whole"
+    assert admission.requests == 0

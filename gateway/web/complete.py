@@ -53,11 +53,7 @@ class CompleteResponse(web.StreamResponse):
 
     def _render_head(self, line: str) -> bytes:
         """Write the head; a name or a value that breaks a line is an error of ours."""
-        parts = [line]
-        for name, value in self.headers.items():
-            parts += "\r\n", name, ": ", value
-        parts.append("\r\n\r\n")
-        head = "".join(parts)
+        head = "\r\n".join([line, *map(": ".join, self.headers.items()), "", ""])
         if head.count("\n") != len(self.headers) + 2:
             raise ValueError("a header field has a line break")
         return head.encode()

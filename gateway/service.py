@@ -126,9 +126,7 @@ class Service:
         StorageUnavailable, StorageTimeout, SourceChanged
         """
         started = perf_counter()
-        known, stored = self._recall(source), source.stored
-        if known is None or known.is_gzipped:
-            known, stored = await self._learn(source, known)
+        known, stored = await self._learn(source)
         laid_out = perf_counter()
         if query.needs_sky and known.coordinates is None:
             await self._index.learn_wcs(source.place, known, stored)
@@ -147,7 +145,7 @@ class Service:
         ------
         CorruptFits, UnsupportedFits, StorageUnavailable, StorageTimeout, SourceChanged
         """
-        known, stored = await self._learn(source, self._recall(source))
+        known, stored = await self._learn(source)
         if needs_sky and known.coordinates is None:
             await self._index.learn_wcs(source.place, known, stored)
         return known, stored
@@ -165,7 +163,7 @@ class Service:
         """
         if await self._index.is_kept(source.place, source.stored.info.identity):
             return False
-        await self._learn(source, self._recall(source))
+        await self._learn(source)
         return True
 
     async def forget(self, source: Source) -> None:
@@ -262,12 +260,10 @@ class Service:
         for entry in waiting:
             yield entry
 
-    def _recall(self, source: Source) -> Known | None:
-        return self._index.recall(source.place, source.stored.info.identity)
-
-    async def _learn(self, source: Source, known: Known | None) -> tuple[Known, StoredObject]:
+    async def _learn(self, source: Source) -> tuple[Known, StoredObject]:
         """Give what is known of a file but for the sky, and the file as it is unpacked."""
         stored: StoredObject = source.stored
+        known = self._index.recall(source.place, stored.info.identity)
         if known is None:
             family = source.collection.settings.place
             known = await self._index.learn(source.place, stored, family)

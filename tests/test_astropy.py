@@ -16,6 +16,7 @@ from astropy.wcs import WCS
 
 from gateway.config import settings_for_source
 from gateway.web.app import build_app
+from gateway.web.middleware import Handler
 from tests.fits_files import TAN, image, pixels
 
 DATA = pixels((1000, 1000))
@@ -32,8 +33,8 @@ class Served:
     n_bytes: int = 0
     """Of the bodies that were announced."""
 
-    async def note(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Note an answer that is about to be sent."""
+    def note(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Note an answer."""
         self.statuses.append(response.status)
         if request.method == "GET":
             self.n_bytes += response.content_length or 0
@@ -45,7 +46,14 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     (tmp_path / "a.fits").write_bytes(image(DATA, TAN))
     noted = Served()
     app = build_app(settings_for_source(str(tmp_path)))
-    app.on_response_prepare.append(noted.note)
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        noted.note(request, response)
+        return response
+
+    app.middlewares.append(note)
     async with TestServer(app) as server:
         noted.url = str(server.make_url("/ibe/data/a.fits"))
         yield noted

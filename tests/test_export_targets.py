@@ -21,6 +21,7 @@ from gateway.config import settings_for_source
 from gateway.export_targets import export_targets
 from gateway.targets import read_targets
 from gateway.web.app import build_app
+from gateway.web.middleware import Handler
 from tests.fits_files import TAN, image, pixels
 from tests.running import REPOSITORY
 
@@ -140,11 +141,13 @@ async def asked(folder: Path) -> AsyncIterator[tuple[str, list[str]]]:
     """Serve the images by a gateway; give its URL, and what it is asked for."""
     asked: list[str] = []
 
-    async def note(request: web.Request, _: web.StreamResponse) -> None:
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
         asked.append(f"{request.method} {request.path_qs}")
+        return await handler(request)
 
     app = build_app(settings_for_source(str(folder)))
-    app.on_response_prepare.append(note)
+    app.middlewares.append(note)
     async with TestServer(app) as server:
         yield str(server.make_url("/")), asked
 

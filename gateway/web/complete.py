@@ -16,7 +16,7 @@ class CompleteResponse(web.StreamResponse):
     """A response to a GET whose body is all there, and leaves together with its head.
 
     aiohttp's own joins the two, which copies the body, and keeps ways open that such an answer does
-    not need: a tenth of the time of a plain cutout of 200 px.
+    not need, signals among them: a tenth of the time of a plain cutout of 200 px.
     """
 
     def send(self, request: web.Request, body: Buffer) -> None:

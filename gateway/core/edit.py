@@ -2,7 +2,7 @@
 
 What changes is little, and the same for every cutout of an image: the axis lengths, and the
 numbers that are counted in pixels from the image's corner. Where those cards stand is found once
-(`HeaderTemplate`); a cutout's header is then a copy with some cards replaced.
+(`HeaderTemplate`), with what lies between them; a cutout's header is that, joined.
 """
 
 import re
@@ -165,7 +165,7 @@ def move_reference(header: Header, x_shift: Decimal, y_shift: Decimal) -> Header
         if axis is not None and (value := _decimal(card)) is not None:
             field = _make_field(card, axis, 1, value)
             number = field.write(_decimal_text(value + shifts[axis]))
-            cards[i] = card[:_VALUE_START] + number
+            cards[i] = card[:8] + VALUE + number
             del missing[card[:8]]
     cards += [_make_card(keyword, _decimal_text(shifts[axis])) for keyword, axis in missing.items()]
     return Header(b"".join(cards))

@@ -49,6 +49,7 @@ _NEAR = np.array([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)])
 _MAX_STEPS = 30  # Newton; a distortion that can be inverted takes three to six
 _ON_SPOT_PX = 1e-9
 _ON_SPOT_DEG = 1e-6
+_MAX_SCALE_DEG, _MAX_REFERENCE_PX = 360.0, 1e9
 
 
 def axis_types(header: Header) -> tuple[str, str]:
@@ -167,8 +168,7 @@ class ImageWcs:
         self._prm = prm
         self._lng, self._lat = prm.lng, prm.lat
         self._distorted = wcs.has_distortion
-        is_bent = any(_BENDING.match(trimmed, i) for i in range(0, len(trimmed), CARD))
-        self._may_fold = is_bent or prm.ctype[0][-3:] not in _ONE_TO_ONE
+        self._may_fold = _may_fold(trimmed, header, wcs)
         self._world = np.empty((1, 2))
         self._from_j2000 = conversion_from_j2000(prm)
 
@@ -250,6 +250,17 @@ class ImageWcs:
             if np.abs(step).max() < _ON_SPOT_PX:
                 return pixel
         return np.full((1, 2), np.nan)
+
+
+def _may_fold(trimmed: bytes, header: fits.Header, wcs: WCS) -> bool:
+    """Tell whether several positions on the sky may have the same pixel."""
+    is_bent = any(_BENDING.match(trimmed, i) for i in range(0, len(trimmed), CARD))
+    # wcslib changes the name of one that it knows by another
+    is_plain = str(header.get("CTYPE1", ""))[-3:] in _ONE_TO_ONE
+    # beyond these numbers all pixels are one
+    scale_deg, reference_px = np.abs(wcs.pixel_scale_matrix), np.abs(wcs.wcs.crpix)
+    is_sane = bool((scale_deg < _MAX_SCALE_DEG).all() and (reference_px < _MAX_REFERENCE_PX).all())
+    return is_bent or not is_plain or not is_sane
 
 
 def _distance_deg(lon_1: float, lat_1: float, lon_2: float, lat_2: float) -> float:

@@ -121,8 +121,6 @@ class Sender:
         gzipped: bool,
     ) -> web.StreamResponse:
         """Make all of an answer, then send it, in step with the requests that came together."""
-        trace = request[TRACE]
-        trace.mark(response)
         async with self._turn(request, answer, part.size):
             await keep_step()
             started = perf_counter()
@@ -135,9 +133,14 @@ class Sender:
             answer.timings["encode"] = read, perf_counter()
         await keep_step()
         response.headers["Server-Timing"] = server_timing(answer)
-        response.send(request, data)
-        trace.answered, trace.sent_bytes = response, len(data)
-        await keep_step()
+        trace = request[TRACE]
+        trace.mark(response)
+        try:
+            response.send(request, data)
+        except ConnectionError:
+            trace.broken = response
+            raise
+        trace.sent_bytes = len(data)
         return response
 
     async def _send_large(

@@ -37,12 +37,17 @@ class CompleteResponse(web.StreamResponse):
             self._keep_alive = request.keep_alive
         if self._keep_alive is not (version >= HttpVersion11):  # RFC 9112, 9.3
             headers[hdrs.CONNECTION] = "keep-alive" if self._keep_alive else "close"
+        head = self._render_head(
+            f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
+        )
         self._payload_writer = request.writer
-        line = f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
-        _write(transport, [self._render_head(line), body])
+        self._payload_writer.output_size += len(head) + len(
+            body
+        )  # an error cannot be told any more
+        _write(transport, [head, body])
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
-        """Do nothing: all is sent."""
+        """Do nothing: `send` has sent what could be sent."""
         return request.writer
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - aiohttp gives none
@@ -52,11 +57,10 @@ class CompleteResponse(web.StreamResponse):
             self._eof_sent, self._payload_writer = True, None
 
     def _render_head(self, line: str) -> bytes:
-        """Write the head; a name or a value that breaks a line is an error of ours."""
-        head = "\r\n".join([line, *map(": ".join, self.headers.items()), "", ""])
-        if head.count("\n") != len(self.headers) + 2:
-            raise ValueError("a header field has a line break")
-        return head.encode()
+        """Write the head; what could end a field within its value is an error of ours."""
+        if not all(map(str.isprintable, self.headers.values())):
+            raise ValueError("a header field has a character that is not printable")
+        return "\r\n".join([line, *map(": ".join, self.headers.items()), "", ""]).encode()
 
 
 def _write(transport: WriteTransport, parts: Sequence[Buffer]) -> None:

@@ -47,7 +47,7 @@ from gateway.web.view import get_view
 from gateway.web.viewers import Viewers
 
 # Raise it when equal queries of equal files give other bytes.
-ENCODER_VERSION = 2
+ENCODER_VERSION = 3
 
 
 class Handlers:
@@ -145,8 +145,8 @@ class Handlers:
             await self._service.forget(source)
             if trace.broken or again:
                 raise
-            # what was remembered of the file was too old: it is answered as it is
-            return await self.get_path(request, again=True)
+        # what was remembered of the file was too old: it is answered as it is
+        return await self.get_path(request, again=True)
 
     def _answer(
         self,

@@ -23,6 +23,7 @@ from gateway.web.clients import Clients
 from gateway.web.conditional import PreconditionFailed, RangeNotSatisfiable, content_range
 from gateway.web.deadlines import Deadlines
 from gateway.web.journal import Journal
+from gateway.web.pace import keep_step
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.problems import Problem, describe_error, render_problem
 from gateway.web.trace import EXPOSED, Trace, Tracer
@@ -80,8 +81,10 @@ class Gate:
             response = await self._admit(request, trace)
         except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer
             self._report(error, trace)
-            response = trace.broken or trace.answered or self._refuse(request, trace, error)
-        if not response.prepared:
+            response = trace.broken or self._refuse(request, trace, error)
+        if response.prepared:
+            await keep_step()
+        else:
             trace.mark(response)
         self._journal.note(request, response, trace, perf_counter() - started)
         return response

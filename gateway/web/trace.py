@@ -47,9 +47,7 @@ class Trace:
     retries: int = 0
     """Requests to remote storages that repeated another."""
     sent_bytes: int = 0
-    """Bytes of a streamed body, as far as it came."""
-    answered: web.StreamResponse | None = None
-    """The response, once all of it was sent: whatever fails after that, there is no other."""
+    """Bytes of a body that the handler sent itself, as far as it came."""
     broken: web.StreamResponse | None = None
     """The response whose body could not be finished."""
 
@@ -60,7 +58,10 @@ class Trace:
         return self.sent_bytes or response.content_length or 0
 
     def mark(self, response: web.StreamResponse) -> None:
-        """Add what all answers have, also those that fail: the id, and what browsers may do."""
+        """Add what all answers have, also those that fail, just before they are begun.
+
+        That is the id, what browsers may do, and whether the connection ends.
+        """
         headers = response.headers
         headers["X-Request-ID"] = self.request_id
         headers[hdrs.SERVER] = "ibe-gateway"  # aiohttp would tell the versions

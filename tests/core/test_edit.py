@@ -199,6 +199,12 @@ def test_the_reference_of_a_lookup_table_moves_with_the_corner():
     assert list(header) == [*PLANE, *moved]
 
 
+def test_a_card_that_moves_gets_its_value_indicator():
+    """A blank that is missing behind the equals sign is not kept missing."""
+    header = move_reference(Header(b"CRPIX1  =1.25".ljust(CARD)), Decimal(10), Decimal(0))
+    assert header.cards.startswith(b"CRPIX1  = ")
+
+
 def test_a_missing_reference_of_a_lookup_table_is_added():
     """An axis without CRPIX refers to pixel 0."""
     header = move_reference(Header(b"".join(PLANE)), Decimal("2.5"), Decimal(1))

@@ -237,6 +237,10 @@ BEYOND = {
     "the antipode of SIP": (SIP, (330.1, -2.2)),
     "behind the horizon of SIN": (projection("SIN"), (280.0, 2.2)),
     "91 degrees away": ({}, (241.1, 0.0)),
+    "the antipode of a pixel that holds all of the sky": (
+        NO_CDELT | projection("CAR") | {"CD1_1": 1e9, "CD2_2": 1e9},
+        (330.1, -2.2),
+    ),
 }
 
 

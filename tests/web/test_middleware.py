@@ -7,20 +7,15 @@ import logging
 
 import numpy as np
 import pytest
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
-from gateway.config import LimitSettings, Settings
 from gateway.core.errors import (
     SourceChanged,
     StorageTimeout,
     StorageUnavailable,
 )
-from gateway.web.admission import Admission
 from gateway.web.app import GATE
 from gateway.web.complete import CompleteResponse
-from gateway.web.journal import Journal
-from gateway.web.middleware import Gate
-from gateway.web.trace import TRACE
 from tests.core.compressed import compress
 from tests.fits_files import image, pixels
 from tests.stores import FakeObject, FakeStore
@@ -310,20 +305,45 @@ async def test_who_is_answered_while_the_worker_leaves_off_is_told(
 
 
 async def test_what_fails_behind_an_answer_adds_none(aiohttp_raw_server):
-    """A deadline that ends between the last byte and the end of its request is nobody's answer."""
+    """An error of ours between the last byte and the next request breaks the connection."""
 
     async def answer_and_fail(request: web.BaseRequest) -> web.StreamResponse:
-        response = CompleteResponse()
-        response.send(request, b"whole")
-        request[TRACE].answered = response
-        raise StorageTimeout("late")
+        CompleteResponse().send(request, b"whole")
+        raise RuntimeError("late")
 
-    admission = Admission(LimitSettings())
-    gate = Gate(Settings(), answer_and_fail, Journal([]), admission, lambda _: None)
-    server = await aiohttp_raw_server(gate.answer)
+    server = await aiohttp_raw_server(answer_and_fail)
     async with ClientSession(connector=TCPConnector(limit=1)) as session:
         for _ in range(3):
             async with session.get(server.make_url("/")) as response:
                 assert response.status == 200
                 assert await response.read() == b"whole"
-    assert admission.requests == 0
+
+
+async def test_who_leaves_before_the_answer_is_no_failure_of_ours(connect: Connect):
+    """A client that has gone is counted as an answer that was broken off, not as a 500."""
+    stored = hanging()
+    client = await connect({"a.fits": stored})
+    with pytest.raises(TimeoutError):
+        await client.get(PLAIN, timeout=ClientTimeout(total=0.2))
+    stored.gate.set()
+    async with asyncio.timeout(10):
+        # nobody tells when it is counted
+        while 'status="200"' not in (  # noqa: ASYNC110
+            text := await (await client.get("/metrics")).text()
+        ):
+            await asyncio.sleep(0.01)
+
+    assert f'ibe_gateway_broken_total{{collection="{ROOT}"}} 1.0' in text
+    assert 'status="500"' not in text
+
+
+async def test_an_answer_that_began_before_the_worker_leaves_off_tells_it_too(connect: Connect):
+    """However long the storage takes: what counts is when the head is sent."""
+    stored = hanging()
+    client = await connect({"a.fits": stored})
+    asking = asyncio.create_task(client.get(PLAIN))
+    await stored.arrivals.acquire()
+    client.app[GATE].drain()
+    stored.gate.set()
+
+    assert (await asking).headers["Connection"] == "close"

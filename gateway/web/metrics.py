@@ -1,6 +1,8 @@
 """Metrics: what Prometheus is told, of one process or of all that share a folder."""
 
 import os
+from bisect import bisect_left
+from collections import Counter as Counted
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -106,9 +108,7 @@ class Metrics:
             self._needed_bytes.labels(collection).inc(sum(r.needed_bytes for r in group))
             self._retried.labels(collection).inc(sum(r.retries > 0 for r in group))
             self._broken.labels(collection).inc(sum(r.broken for r in group))
-            seconds = self._seconds.labels(collection)
-            for record in group:
-                seconds.observe(record.seconds)
+            _observe(self._seconds.labels(collection), [r.seconds for r in group])
 
     def counter(self, name: str, what: str, *labels: str) -> Counter:
         """Make a counter, by collection if nothing else is said."""
@@ -122,6 +122,13 @@ class Metrics:
     def render(self) -> bytes:
         """Give all counts in Prometheus' text format."""
         return generate_latest(self._all)
+
+
+def _observe(histogram: Histogram, values: Sequence[float]) -> None:
+    """Count values all at once: one by one, each is written to two places of a mapped file."""
+    for i, n in Counted(bisect_left(_SECONDS, value) for value in values).items():
+        histogram._buckets[i].inc(n)  # noqa: SLF001 - as its `observe` does
+    histogram._sum.inc(sum(values))  # noqa: SLF001
 
 
 def _has_begun(path: Path) -> bool:

@@ -9,10 +9,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Histogram, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.web.metrics import AllSeats
+from gateway.web.journal import Record
+from gateway.web.metrics import AllSeats, Metrics
 from tests.fits_files import TAN, image
 from tests.running import REPOSITORY, Gateway, run_gateway
 from tests.stores import FakeObject
@@ -43,6 +44,34 @@ async def test_requests_are_counted_by_collection_and_status(connect: Connect):
     assert found["ibe_gateway_requests_total", ROOT, "404"] == 1
     assert found["ibe_gateway_requests_total", "", "404"] == 1
     assert found["ibe_gateway_request_seconds_count", ROOT, ""] == 4
+
+
+def test_times_counted_at_once_are_those_counted_one_by_one():
+    """Each time is in the buckets that Prometheus' own library puts it in."""
+    times = [0.0, 0.0009, 0.001, 0.0011, 0.05, 0.0500001, 1, 59.9, 60, 61, 1e6, 0.3, 0.3]
+    metrics = Metrics(str)
+    record = Record(
+        0, "", "", "GET", "/", "/x", 200, 0, 0, 0, 0, 0, 0, {}, found=True, broken=False
+    )
+    metrics.count([record._replace(seconds=seconds) for seconds in times])
+    families = text_string_to_metric_families(metrics.render().decode())
+    (found,) = (each for each in families if each.name == "ibe_gateway_request_seconds")
+    bounds = [float(s.labels["le"]) for s in found.samples if "le" in s.labels]
+    expected = Histogram("expected", "", buckets=bounds, registry=None)
+    for seconds in times:
+        expected.observe(seconds)
+    (by_library,) = expected.collect()
+
+    assert _values(found) == _values(by_library)
+
+
+def _values(family: Metric) -> dict[tuple[str, str], float]:
+    """Give the buckets, the count and the sum of a histogram."""
+    return {
+        (sample.name.rpartition("_")[2], sample.labels.get("le", "")): sample.value
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
 
 
 async def test_bytes_and_reads_are_counted(connect: Connect):

@@ -9,6 +9,7 @@ memory. Long rows and runs of bytes are read by a call each, and leave nothing b
 
 import mmap
 import os
+from functools import lru_cache
 from typing import Any
 from weakref import finalize
 
@@ -69,7 +70,7 @@ class LocalFile:
             if not self._is_resident(block):
                 return False
             # a row as one item is copied fastest, but with the interpreter's lock
-            self._copy_from_map(block, target, np.dtype((np.void, block.row_bytes)))
+            self._copy_from_map(block, target, _item_of(block.row_bytes))
             return True
         try:
             return self._read_rows(block, target, os.RWF_NOWAIT)
@@ -132,6 +133,12 @@ class LocalFile:
                 got += more
             offset += block.row_stride
         return True
+
+
+@lru_cache(maxsize=1024)
+def _item_of(n_bytes: int) -> np.dtype[Any]:
+    """Make the type of an item of some bytes."""
+    return np.dtype((np.void, n_bytes))
 
 
 def _is_mapped(block: Block) -> bool:

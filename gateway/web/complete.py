@@ -3,7 +3,6 @@
 import os
 from asyncio import WriteTransport
 from collections.abc import Sequence
-from contextlib import suppress
 
 from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -67,8 +66,10 @@ def _write(transport: WriteTransport, parts: Sequence[Buffer]) -> None:
     """Write parts by one call of the system, and leave to the transport what that does not take."""
     sent = 0
     if not transport.get_write_buffer_size() and transport.get_extra_info("sslcontext") is None:
-        with suppress(OSError):  # which the transport will meet, and tell
+        try:
             sent = os.writev(transport.get_extra_info("socket").fileno(), parts)
+        except OSError:  # the transport will meet it, and tell
+            sent = 0
     for part in parts:
         if sent < len(part):
             transport.write(memoryview(part)[sent:])

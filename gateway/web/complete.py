@@ -36,13 +36,10 @@ class CompleteResponse(web.StreamResponse):
             self._keep_alive = request.keep_alive
         if self._keep_alive is not (version >= HttpVersion11):  # RFC 9112, 9.3
             headers[hdrs.CONNECTION] = "keep-alive" if self._keep_alive else "close"
-        head = self._render_head(
-            f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
-        )
-        self._payload_writer = request.writer
-        self._payload_writer.output_size += len(head) + len(
-            body
-        )  # an error cannot be told any more
+        line = f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
+        head = self._render_head(line)
+        writer = self._payload_writer = request.writer
+        writer.output_size += len(head) + len(body)  # aiohttp adds no error to what was begun
         _write(transport, [head, body])
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:

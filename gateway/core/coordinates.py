@@ -38,26 +38,29 @@ class Coordinates:
     def __init__(self, parent: Parent, found: Mapping[bytes, ImageWcs | NoUsableWcs]) -> None:
         self._wcs: dict[int, ImageWcs] = {}
         self.followers: dict[int, list[int]] = {}
-        """The HDUs with coordinates, each with those that are cut like it: itself, and the masks
-        of its shape that come after it and have none."""
+        """The HDUs whose coordinates and shape are no earlier one's, each with those that are cut
+        like it: itself, others of the same, and the masks of their shape that come after one of
+        them and have no coordinates."""
         self.loose: list[int] = []
         """The HDUs of images that are on no sky and follow none that is."""
-        latest: Image | None = None
+        leaders: dict[tuple[bytes, tuple[int, ...]], int] = {}
+        latest: tuple[bytes, tuple[int, ...]] = b"", ()
         for index, image in parent.images.items():
-            wcs = found.get(image.wcs_cards)
+            wcs, shape = found.get(image.wcs_cards), image.shape[:CUT_AXES]
             if isinstance(wcs, ImageWcs):
                 self._wcs[index] = wcs
-                self.followers[index] = [index]
-                latest = image
-            elif latest is not None and latest.shape[:CUT_AXES] == image.shape[:CUT_AXES]:
-                self.followers[latest.hdu.index].append(index)
+                latest = image.wcs_cards, shape
+                leader = leaders.setdefault(latest, index)
+                self.followers.setdefault(leader, []).append(index)
+            elif latest[1] == shape:
+                self.followers[leaders[latest]].append(index)
             else:
                 self.loose.append(index)
-        self._indices = list(self._wcs)
+        self._leaders = list(self.followers)
         self._circles = None
-        if len(self._wcs) > _FEW:
+        if len(self._leaders) > _FEW:
             self._circles = _Circles.around(
-                (parent.images[index], wcs) for index, wcs in self._wcs.items()
+                (parent.images[index], self._wcs[index]) for index in self._leaders
             )
 
     def wcs_of(self, index: int) -> ImageWcs:
@@ -70,14 +73,14 @@ class Coordinates:
         return next((self._wcs[leader] for leader in leaders), None)
 
     def near(self, query: CutoutQuery) -> list[int]:
-        """Name the HDUs with coordinates that a query could overlap, and few others.
+        """Name the HDUs with followers that a query could overlap, and few others.
 
         Never none: where nothing is near, a look at the first can say why.
         """
         if self._circles is None or not isinstance(query.center, SkyPosition):
-            return self._indices
+            return self._leaders
         reached = self._circles.reached_by(query.center, query)
-        return [self._indices[i] for i in reached] or self._indices[:1]
+        return [self._leaders[i] for i in reached] or self._leaders[:1]
 
 
 @dataclass(frozen=True, slots=True)

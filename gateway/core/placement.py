@@ -101,30 +101,19 @@ def _place_on_sky(
             "give center and size in pixels, as in center=100,80px&size=50px."
         )
     placements: dict[int, Placement] = dict.fromkeys(coordinates.loose, Uncut.WHOLE)
-    found: dict[tuple[bytes, tuple[int, ...]], Placement | NoUsableWcs] = {}
-    for index in coordinates.near(query):
+    near, reasons = coordinates.near(query), []
+    for index in near:
         image = parent.images[index]
-        key = image.wcs_cards, image.shape[:CUT_AXES]
-        if key not in found:
-            found[key] = _find(image, query, rule, coordinates)
-        own = found[key]
-        placement = Uncut.LEFT_OUT if isinstance(own, NoUsableWcs) else own
+        try:
+            box = plan_sky_box(coordinates.wcs_of(index), query, rule, image.shape)
+            placement = _clip(box, image)
+        except NoUsableWcs as error:
+            reasons.append(error)
+            placement = Uncut.LEFT_OUT
         placements.update(dict.fromkeys(coordinates.followers[index], placement))
-    reasons = [answer for answer in found.values() if isinstance(answer, NoUsableWcs)]
-    if reasons and len(reasons) == len(found):
+    if len(reasons) == len(near):
         raise reasons[0]
     return placements
-
-
-def _find(
-    image: Image, query: CutoutQuery, rule: BoxRule, coordinates: Coordinates
-) -> Placement | NoUsableWcs:
-    """Find the section of an image, or why the query has no place on it."""
-    wcs = coordinates.wcs_of(image.hdu.index)
-    try:
-        return _clip(plan_sky_box(wcs, query, rule, image.shape), image)
-    except NoUsableWcs as error:
-        return error
 
 
 def _clip(box: Section, image: Image) -> Placement:

@@ -168,7 +168,9 @@ def parse_center(text: str) -> PixelPosition | SkyPosition:
         raise BadParameter("center", "it needs two numbers, as in center=10.68,41.27deg.")
     if unit is Unit.PIXEL:
         return PixelPosition(x, y)
-    ra_deg, dec_deg = unit.to_degrees(x) % 360.0, unit.to_degrees(y)
+    if unit is not Unit.DEGREE:
+        x, y = unit.to_degrees(x), unit.to_degrees(y)
+    ra_deg, dec_deg = x % 360.0, y
     if not isfinite(ra_deg):
         raise BadParameter("center", "the right ascension is not a finite number.")
     if not -90 <= dec_deg <= 90:  # noqa: PLR2004 - the poles

@@ -73,10 +73,11 @@ class Sender:
                 )
                 return self._send_multipart(request, answer, multipart, headers)
             headers[hdrs.CONTENT_RANGE] = content_range(part, size)
-        headers[hdrs.CONTENT_LENGTH] = str(part.size)
         if request.method == hdrs.METH_HEAD:
+            headers[hdrs.CONTENT_LENGTH] = str(part.size)
             return _send_head(answer, status, headers)
         if part.size > self._inline_bytes:
+            headers[hdrs.CONTENT_LENGTH] = str(part.size)
             large = web.StreamResponse(status=status, headers=headers)
             return self._send_large(request, answer, part, large, gzipped=False)
         small = CompleteResponse(status=status, headers=headers)
@@ -121,6 +122,9 @@ class Sender:
         gzipped: bool,
     ) -> web.StreamResponse:
         """Make all of an answer, then send it, in step with the requests that came together."""
+        trace = request[TRACE]
+        trace.mark(response)
+        response.begin_head(request)
         async with self._turn(request, answer, part.size):
             await keep_step()
             started = perf_counter()
@@ -132,11 +136,10 @@ class Sender:
             data = deflate(data)
             answer.timings["encode"] = read, perf_counter()
         await keep_step()
-        response.headers["Server-Timing"] = server_timing(answer)
-        trace = request[TRACE]
-        trace.mark(response)
+        if trace.tracer.is_draining:  # since the head was begun
+            response.force_close()
         try:
-            response.send(request, data)
+            response.send(request, data, server_timing(answer))
         except ConnectionError:
             trace.broken = response
             raise

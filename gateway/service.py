@@ -13,7 +13,7 @@ from gateway.access import OPERATOR, Viewer
 from gateway.config import Settings
 from gateway.core.errors import CorruptFits, NotFound, TooLarge
 from gateway.core.folder_query import FolderQuery, matches
-from gateway.core.plan import CutoutPlan, Literal, Unpacked, plan_cutout, plan_whole
+from gateway.core.plan import CutoutPlan, Unpacked, plan_cutout, plan_whole
 from gateway.core.query import CutoutQuery
 from gateway.listing import Page, read_page
 from gateway.reading import bands_of, read_chunks, read_now
@@ -279,8 +279,6 @@ class Service:
                 "ask for a smaller size."
             )
         for piece in plan.pieces:
-            if isinstance(piece, Literal):
-                continue
             if piece.stop > known.size:
                 raise CorruptFits(
                     "The file is cut off: "

@@ -19,6 +19,7 @@ _CNPIX = re.compile(rb"CNPIX([12])  ")
 # A description that has one of these and no CRPIXja refers to the default, pixel 0.
 _DESCRIBED = re.compile(rb"(?:CTYPE|CRVAL|CDELT)([12])([A-Z ]) *|CD([12])_[12]([A-Z ]) *")
 _VALUE_START, _FIXED_STOP = 10, 30  # of a number in fixed format (FITS 4.0, 4.2.3), in bytes
+_REST_OF_CARD = CARD - _VALUE_START
 _NAXIS1, _NAXIS2 = b"NAXIS1  ", b"NAXIS2  "
 _CHECKSUMS = (b"CHECKSUM", b"DATASUM ")
 _MAX_DIGITS = 400  # of what is moved; no double is larger, and a Decimal's exponent may overflow
@@ -34,19 +35,14 @@ class _Field:
     sign: int
     """-1 where the number shrinks as the corner moves away from the first pixel, 0 for NAXISj."""
     value: Decimal
-    kept: bytes
-    """What stands there in the parent."""
-    width: int
-    """Of the number with the blanks before it."""
+    number: bytes
+    """What stands there in the parent, with the blanks before it."""
     tail: bytes
-    """What stands behind the number."""
+    """What stands behind it."""
 
     def write(self, text: str) -> bytes:
         """Give another number; the comment stays where it is if the number fits."""
-        number = text.encode()
-        if len(number) <= self.width:
-            return number.rjust(self.width) + self.tail
-        return (number + self.tail)[: len(self.kept)]
+        return (text.encode().rjust(len(self.number)) + self.tail)[:_REST_OF_CARD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class HeaderTemplate:
     @property
     def size(self) -> int:
         """Number of bytes of its cards."""
-        return sum(len(before) + len(field.kept) for before, field in self.fields) + len(self.rest)
+        return sum(len(before) + _REST_OF_CARD for before, _ in self.fields) + len(self.rest)
 
     def render(self, nx: int, ny: int, x_start: int, y_start: int) -> bytes:
         """Write the header of a cutout, padded to whole blocks.
@@ -89,7 +85,7 @@ class HeaderTemplate:
             elif shift := shifts[field.axis]:
                 parts.append(field.write(_decimal_text(field.value + field.sign * shift)))
             else:
-                parts.append(field.kept)
+                parts += field.number, field.tail
         parts.append(self.rest)
         added = [
             _make_card(keyword, str(-shifts[axis]))
@@ -137,7 +133,7 @@ def make_template(header: Header) -> HeaderTemplate:
     for i, field in found.items():
         start = i * CARD + _VALUE_START
         fields.append((kept[done:start], field))
-        done = start + len(field.kept)
+        done = start + _REST_OF_CARD
     return HeaderTemplate(tuple(fields), kept[done:], Header(kept).to_bytes()[len(kept) :], missing)
 
 
@@ -184,7 +180,7 @@ def _make_field(card: bytes, axis: int, sign: int, value: Decimal) -> _Field:
     match = _NUMBER.match(card, _VALUE_START)
     slash = card.find(b"/", _VALUE_START)
     stop = match.end(1) if match else slash if 0 <= slash < _FIXED_STOP else _FIXED_STOP
-    return _Field(axis, sign, value, card[_VALUE_START:], stop - _VALUE_START, card[stop:])
+    return _Field(axis, sign, value, card[_VALUE_START:stop], card[stop:])
 
 
 def _make_card(keyword: bytes, number: str) -> bytes:

@@ -224,7 +224,7 @@ def _mark(item: os.DirEntry[str]) -> str:
 def _translated(error: OSError) -> NotFound | StorageUnavailable:
     """Translate the system's errors: only its own "no such file" is an absent file.
 
-    A context manager would do it in one place, and cost each request two calls more, three times.
+    A context manager would do it in one place, and cost each request two calls more, twice.
     """
     absent = isinstance(error, FileNotFoundError | NotADirectoryError)
     if absent or error.errno in {errno.ELOOP, errno.ENAMETOOLONG}:

@@ -82,7 +82,7 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer
             self._report(error, trace)
             response = trace.broken or self._refuse(request, trace, error)
-        if response.prepared:
+        if response.prepared:  # and sent: others that came with it are, before any is noted
             await keep_step()
         else:
             trace.mark(response)

@@ -27,6 +27,7 @@ class Trace:
     """What is noted of one request."""
 
     tracer: "Tracer"
+    """What began it, and knows whether the worker leaves off."""
     request_id: str
     client: str
     """Address that it comes from; empty if nobody can say."""

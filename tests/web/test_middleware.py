@@ -341,8 +341,10 @@ async def test_who_leaves_before_the_answer_is_no_failure_of_ours(connect: Conne
 
 async def test_an_answer_that_began_before_the_worker_leaves_off_tells_it_too(connect: Connect):
     """However long the storage takes: what counts is when the head is sent."""
-    stored = hanging()
+    stored = FakeObject(FILE)
     client = await connect({"a.fits": stored})
+    await client.get(PLAIN)  # from now on only pixels are read, when the head is begun
+    stored.gate = asyncio.Event()
     asking = asyncio.create_task(client.get(PLAIN))
     await stored.arrivals.acquire()
     client.app[GATE].drain()

@@ -5,7 +5,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from tests.fits_files import header, mandatory
 from tests.running import Gateway, run_gateway
@@ -73,3 +75,34 @@ def test_whole_images_in_little_memory(archive: Path):
     assert len(set(packed)) == 1
     assert packed[0] < plain[0] / 50
     assert max(most_plain, most_packed) < LIMIT_BYTES
+
+
+def page_faults(gateway: Gateway) -> int:
+    """Count the pages that the worker was given by the system so far."""
+    (pid,) = gateway.workers
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+def test_small_cutouts_take_no_memory_anew(tmp_path: Path):
+    """What gzipped cutouts that came together have used serves those that come after them."""
+    noise = np.random.default_rng(1).normal(size=(400, 400)).astype(">f4")
+    fits.PrimaryHDU(noise).writeto(tmp_path / "noise.fits")
+    path = "/ibe/data/noise.fits?center=200,200px&size=200px"
+    with run_gateway("serve", tmp_path, "--port", "0") as gateway:
+        clients = [http.client.HTTPConnection("127.0.0.1", gateway.port) for _ in range(32)]
+
+        def ask_together() -> None:
+            for client in clients:
+                client.request("GET", path)
+            for client in clients:
+                assert len(client.getresponse().read()) > 100_000
+
+        for _ in range(20):
+            ask_together()
+        before = page_faults(gateway)
+        for _ in range(20):
+            ask_together()
+
+        assert page_faults(gateway) - before < 640
+        for client in clients:
+            client.close()

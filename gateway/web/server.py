@@ -31,7 +31,8 @@ from gateway.web.metrics import Seat
 from gateway.web.worker import BACKLOG, Runner
 
 _LOG = logging.getLogger("gateway")
-_M_ARENA_MAX = -8  # malloc.h
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h
+_KEPT_BYTES = 32 * 1024**2  # of freed memory, at the end of the heap; glibc's own limit for pieces
 _COLLECTED = 5_000  # objects: eight requests have 700, and would begin a collection each time
 
 
@@ -55,7 +56,7 @@ def serve(read_settings: Callable[[], Settings], announce: Callable[[str], None]
     """
     settings = read_settings()
     _allow_open_files()
-    _share_arenas()
+    _tune_allocator()
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -74,14 +75,19 @@ def _open_files() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def _share_arenas() -> None:
-    """Let all threads of a process allocate from two arenas.
+def _tune_allocator() -> None:
+    """Let threads allocate from two arenas, and let freed memory stay for the next answer.
 
-    glibc gives each thread one of its own, up to eight for each core, and what a thread once had in
-    one helps no other: workers that were asked a mixture of 50,000 cutouts held 150 MB so.
+    glibc gives each thread an arena of its own, up to eight for each core, and what a thread once
+    had in one helps no other: workers that were asked a mixture of 50,000 cutouts held 150 MB so.
+    And it gives back what is free at the heap's end when that is twice the largest piece so far:
+    sixteen small cutouts at once are more, so that each took 35 pages anew, a tenth of its time.
     """
     with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def _listen(settings: Settings) -> socket.socket:

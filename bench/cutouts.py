@@ -79,6 +79,8 @@ def _measure(folder: Path, pace: Pace) -> str:
         each.mkdir(parents=True, exist_ok=True)
     _LOG.info("making the files")
     mosaic, sparse, detectors = make_mosaic(archive), make_sparse(archive), make_detectors(archive)
+    for target in (mosaic, *sparse, *detectors):
+        bring_into_memory(target)  # before a server holds pages of it
     serve = ("serve", str(archive), "--port", "0", "--workers", "1")
     with run_server("gateway", *serve, log=folder / "gateway.log") as gateway:
         _LOG.info("checking the answers")

@@ -1,5 +1,6 @@
 """Targets: the files that are cut, made once in a folder, and the field of each that is used."""
 
+import os
 from dataclasses import dataclass
 from math import cos, radians
 from pathlib import Path
@@ -107,7 +108,14 @@ def make_frames(folder: Path) -> list[Target]:
 
 
 def bring_into_memory(target: Target) -> None:
-    """Read a field, so that the disk takes no part in what is measured."""
+    """Read a field, so that the disk takes no part in what is measured.
+
+    What was just written lies in memory in small pieces; an archive's files were read from the disk,
+    in large ones, which the processor finds faster: a cutout then takes a tenth less.
+    """
+    with target.path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     with fits.open(target.path, mode="denywrite") as hdus:
         np.max(hdus[target.hdu].data[target.field, target.field])
 

@@ -47,7 +47,7 @@ from gateway.web.view import get_view
 from gateway.web.viewers import Viewers
 
 # Raise it when equal queries of equal files give other bytes.
-ENCODER_VERSION = 3
+ENCODER_VERSION = 4
 
 
 class Handlers:

@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import random
 import zlib
 from collections.abc import AsyncGenerator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +71,16 @@ async def test_who_stops_reading_stops_the_work():
 
     assert closed == [True]
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000, 65535, 65536, 65537, 2**20, 5 * 2**20])
+async def test_noise_has_room(size: int):
+    """What cannot be deflated grows, and by little."""
+    noise = random.Random(size).randbytes(size)  # noqa: S311 - no secret
+    packed = await deflated([noise])
+
+    assert gzip.decompress(packed) == noise
+    assert len(packed) < size * 1.001 + 100
 
 
 async def test_an_image_becomes_smaller():

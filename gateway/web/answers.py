@@ -124,22 +124,23 @@ class Sender:
         """Make all of an answer, then send it, in step with the requests that came together."""
         trace = request[TRACE]
         trace.mark(response)
-        response.begin_head(request)
+        response.begin_head(request, describe_steps(answer.timings))
         async with self._turn(request, answer, part.size):
             await keep_step()
             started = perf_counter()
             data = self._service.read_now(answer, part.start, part.stop)
             if data is None:
                 data = await self._service.read_small(answer, part.start, part.stop)
-        answer.timings["read"] = started, (read := perf_counter())
+        made: Timings = {"read": (started, read := perf_counter())}
         if gzipped:
             data = deflate(data)
-            answer.timings["encode"] = read, perf_counter()
+            made["encode"] = read, perf_counter()
+        answer.timings |= made
         await keep_step()
         if trace.tracer.is_draining:  # since the head was begun
             response.force_close()
         try:
-            response.send(request, data, server_timing(answer))
+            response.send(request, data, describe_timing(made, answer.stored))
         except ConnectionError:
             trace.broken = response
             raise
@@ -157,7 +158,7 @@ class Sender:
     ) -> web.StreamResponse:
         """Send an answer chunk by chunk, while it is made."""
         async with self._turn(request, answer, part.size):
-            response.headers["Server-Timing"] = server_timing(answer)
+            response.headers["Server-Timing"] = describe_timing(answer.timings, answer.stored)
             chunks = self._read(answer, part.start, part.stop)
             if gzipped:
                 chunks = deflate_chunks(chunks, self._deflated_at_once)
@@ -198,19 +199,20 @@ class Sender:
 
 async def _send_head(answer: Answer, status: int, headers: Headers) -> web.StreamResponse:
     """Answer a HEAD: all but the body."""
-    headers["Server-Timing"] = server_timing(answer)
+    headers["Server-Timing"] = describe_timing(answer.timings, answer.stored)
     return web.StreamResponse(status=status, headers=headers)
 
 
-def server_timing(answer: Answer) -> str:
-    """Say where the time went, in milliseconds, and what the storage did."""
-    return describe_timing(answer.timings, answer.stored)
-
-
 def describe_timing(timings: Timings, stored: StoredObject) -> str:
-    """Write a Server-Timing header: how long each step took, and the work of the storage."""
-    steps = [f"{name};dur={(end - begin) * 1000:.3f}" for name, (begin, end) in timings.items()]
+    """Write a Server-Timing field: how long each step took, and the work of the storage."""
     work = f"{stored.reads} reads, {stored.bytes_read} bytes, {stored.bytes_needed} needed"
     if retries := EFFORT.get().retries:
         work += f", {retries} repeated"
-    return ", ".join([*steps, f'storage;desc="{work}"'])
+    return f'{describe_steps(timings)}, storage;desc="{work}"'
+
+
+def describe_steps(timings: Timings) -> str:
+    """Write how long each step took, in milliseconds."""
+    return ", ".join(
+        [f"{name};dur={(end - begin) * 1000:.3f}" for name, (begin, end) in timings.items()]
+    )

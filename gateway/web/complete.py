@@ -20,16 +20,24 @@ class CompleteResponse(web.StreamResponse):
 
     _begun = ""
 
-    def begin_head(self, request: web.Request) -> None:
+    def begin_head(self, request: web.Request, server_timing: str) -> None:
         """Write what is known of the head before the body is: see `keep_step`.
 
         Between two bodies it would take three times as long.
+
+        Parameters
+        ----------
+        request : web.Request
+            What is answered.
+        server_timing : str
+            What that field begins with; `send` adds to it.
         """
-        if not all(map(str.isprintable, self.headers.values())):
-            raise ValueError("a header field has a character that is not printable")
-        version = request.version
+        version, fields = request.version, self.headers
         line = f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
-        self._begun = "\r\n".join([line, *map(": ".join, self.headers.items()), ""])
+        head = "\r\n".join([line, *map(": ".join, fields.items()), f"Date: {http_date_now()}"])
+        if not head.count("\n") == head.count("\r") == len(fields) + 1 or "\0" in head:
+            raise ValueError("a header field has a character that would end it")
+        self._begun = f"{head}\r\nServer-Timing: {server_timing}, "
 
     def send(self, request: web.Request, body: Buffer, server_timing: str) -> None:
         """Send all of it; `write_eof` waits until the client takes it.
@@ -41,7 +49,7 @@ class CompleteResponse(web.StreamResponse):
         body : bytes
             What follows the head that was begun.
         server_timing : str
-            The last of its fields, but for those that HTTP needs.
+            What is added to that field.
 
         Raises
         ------
@@ -52,8 +60,8 @@ class CompleteResponse(web.StreamResponse):
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("The client is gone.")
         head = (
-            f"{self._begun}Content-Length: {len(body)}\r\nDate: {http_date_now()}\r\n"
-            f"Server-Timing: {server_timing}\r\n{self._connection(request)}\r\n"
+            f"{self._begun}{server_timing}\r\nContent-Length: {len(body)}\r\n"
+            f"{self._connection(request)}\r\n"
         ).encode()
         writer = self._payload_writer = request.writer
         writer.output_size += len(head) + len(body)  # aiohttp adds no error to what was begun

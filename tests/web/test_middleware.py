@@ -309,7 +309,7 @@ async def test_what_fails_behind_an_answer_adds_none(aiohttp_raw_server):
 
     async def answer_and_fail(request: web.BaseRequest) -> web.StreamResponse:
         response = CompleteResponse()
-        response.begin_head(request)
+        response.begin_head(request, "")
         response.send(request, b"whole", "")
         raise RuntimeError("late")
 

@@ -45,6 +45,8 @@ def read_now(
 def _copy_now(
     planes: Planes, first: int, last: int, stored: StoredObject, target: memoryview
 ) -> bool:
+    if first == 0 and last == planes.block.size:  # a whole plane, as mostly
+        return stored.read_resident(planes.block, target)
     offset = 0
     for block, skip, take in planes.blocks(first, last):
         rows = target[offset : offset + take] if take == block.size else new_buffer(block.size)

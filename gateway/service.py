@@ -278,12 +278,12 @@ class Service:
                 f"The cutout would have {plan.size} bytes; at most {max_bytes} are given: "
                 "ask for a smaller size."
             )
+        if known.is_cut_off and any(piece.stop > known.size for piece in plan.pieces):
+            raise CorruptFits(
+                "The file is cut off: "
+                f"the requested pixels lie behind its end of {known.size} bytes."
+            )
         for piece in plan.pieces:
-            if piece.stop > known.size:
-                raise CorruptFits(
-                    "The file is cut off: "
-                    f"the requested pixels lie behind its end of {known.size} bytes."
-                )
             if isinstance(piece, Unpacked):
                 bands_of(piece, self._limits)
 

@@ -49,7 +49,9 @@ def plan_box(rule: BoxRule, x: float, y: float, width_px: float, height_px: floa
     Section(x_start=-1, x_stop=100, y_start=-1, y_stop=100)
     """
     interval = _exact if rule is BoxRule.EXACT else _touched
-    return Section(*interval(x, width_px), *interval(y, height_px))
+    x_start, x_stop = interval(x, width_px)
+    y_start, y_stop = interval(y, height_px)
+    return Section(x_start, x_stop, y_start, y_stop)
 
 
 def plan_box_between(x_low: float, x_high: float, y_low: float, y_high: float) -> Section:

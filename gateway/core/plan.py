@@ -1,8 +1,9 @@
 """Plan: every piece of a cutout, in order, and its exact size. No I/O."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
 from math import isfinite, prod
 from typing import NamedTuple
@@ -116,18 +117,19 @@ class CutoutPlan(NamedTuple):
         """About how long that takes, in seconds."""
         return sum([p.unpacking_s for p in self.pieces if isinstance(p, Unpacked)])
 
-    def between(self, start: int, stop: int) -> Iterator[tuple[Piece, int, int]]:
-        """Give the pieces that hold the answer's bytes from `start` to `stop`.
+    def between(self, start: int, stop: int) -> Iterable[tuple[Piece, int, int]]:
+        """Give the pieces that hold the answer's bytes from `start` to `stop`, each with these.
 
-        Yields
-        ------
-        piece : Piece
-        first, last : int
-            The wanted bytes of the piece.
+        Returns
+        -------
+        iterable of (Piece, int, int)
+            A piece, and its wanted bytes, from the first up to, not including, the last.
         """
         if start == 0 and stop == self.size:  # all of it, as mostly
-            yield from [(piece, 0, piece.size) for piece in self.pieces if piece.size]
-            return
+            return [(piece, 0, piece.size) for piece in self.pieces if piece.size]
+        return self._part(start, stop)
+
+    def _part(self, start: int, stop: int) -> Iterator[tuple[Piece, int, int]]:
         offset = 0
         for piece in self.pieces:
             if offset >= stop:
@@ -204,8 +206,8 @@ def _plan_image(image: Image, placement: Placement) -> list[Piece]:
 
 
 def _plan_section(image: Image, section: Section) -> list[Piece]:
-    nx, ny = section.nx, section.ny
-    head = Literal(image.template.render(nx, ny, section.x_start, section.y_start))
+    x_start, x_stop, y_start, y_stop = section
+    head = Literal(image.template.render(x_stop - x_start, y_stop - y_start, x_start, y_start))
     planes = plan_rows(section, image.shape, image.pixel_bytes, image.hdu.data_range.start)
     size, tiles = planes.size, image.tiles
     pixels = Stored(planes, size) if tiles is None else Unpacked(tiles, section, size)
@@ -238,6 +240,7 @@ def _table_step(header: Header, axis: int) -> Decimal:
     return Decimal(1)
 
 
+@lru_cache(maxsize=256)  # who asks for many cutouts asks for one size
 def _padding(size: int, fill: bytes) -> tuple[Literal, ...]:
     """Fill the last block of a data unit (FITS 4.0, 3.3.2, 7.2.3 and 7.3.3)."""
     missing = pad_to_block(size) - size

@@ -80,9 +80,6 @@ class Planes(NamedTuple):
             The wanted bytes are ``packed[skip:skip + take]`` of the block's bytes.
         """
         one = self.block
-        if start == 0 and stop == one.size:  # a whole plane, as mostly
-            yield one, 0, stop
-            return
         while start < stop:
             plane, offset = divmod(start, one.size)
             end = min(stop - plane * one.size, one.size)
@@ -120,13 +117,13 @@ def plan_rows(
     -----
     FITS 4.0, 3.3.2: the first axis varies most rapidly.
     """
-    nx, ny = shape[0], shape[1]
-    count = prod(shape[2:])
+    nx, ny, *others = shape
+    x_start, x_stop, y_start, y_stop = section
+    n_columns, n_rows, count = x_stop - x_start, y_stop - y_start, prod(others)
     stride = nx * pixel_bytes
-    start = data_start + section.y_start * stride + section.x_start * pixel_bytes
-    if section.nx < nx:
-        block = Block(start, section.nx * pixel_bytes, stride, section.ny)
-        return Planes(block, ny * stride, count)
-    if section.ny < ny:
-        return Planes(Block.run(start, start + section.ny * stride), ny * stride, count)
+    start = data_start + y_start * stride + x_start * pixel_bytes
+    if n_columns < nx:
+        return Planes(Block(start, n_columns * pixel_bytes, stride, n_rows), ny * stride, count)
+    if n_rows < ny:
+        return Planes(Block.run(start, start + n_rows * stride), ny * stride, count)
     return Planes.run(start, start + count * ny * stride)

@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.config import LimitSettings
@@ -37,6 +37,11 @@ class Known:
     is_gzipped: bool
     coordinates: Coordinates | None = None
     """Of its images, once somebody asked for a place on the sky."""
+    is_cut_off: bool = field(init=False)
+    """Whether it announces more than it holds."""
+
+    def __post_init__(self) -> None:
+        self.is_cut_off = any(h.data_range.stop > self.size for h in self.parent.layout.hdus)
 
     @property
     def memory_bytes(self) -> int:

@@ -19,10 +19,12 @@ from gateway.web.conditional import (
 
 FITS, GZIP = "application/fits", "application/gzip"
 
+_REMEMBERED = 1024  # names; who asks for one file asks again
 _PACKED_ENDINGS = ".gz", ".fz"
 _FITS_ENDINGS = tuple(f".{e}{p}" for e in ("fits", "fit", "fts") for p in ("", *_PACKED_ENDINGS))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_fits(name: str) -> bool:
     """Tell from its name whether a file is FITS."""
     return name.lower().endswith(_FITS_ENDINGS)
@@ -36,9 +38,9 @@ def is_gzipped(source: Source, query: CutoutQuery) -> bool:
     return mode == "on" if query.gzip is None else query.gzip
 
 
-def cutout_name(source: Source, *, gzipped: bool) -> str:
+@lru_cache(maxsize=_REMEMBERED)
+def cutout_name(name: str, *, gzipped: bool) -> str:
     """Give the name of a cutout: the parent's, with an ending that tells the truth."""
-    name = source.file_name
     if name.lower().endswith(_PACKED_ENDINGS):
         name = name[:-3]
     return f"{name}.gz" if gzipped else name
@@ -82,7 +84,7 @@ def content_type(name: str) -> str:
     return FITS if is_fits(name) else "application/octet-stream"
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_REMEMBERED)
 def disposition(name: str, kind: str = "attachment") -> str:
     """Write a Content-Disposition (RFC 6266); a name beyond ASCII is given twice."""
     plain = name.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_")

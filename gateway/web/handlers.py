@@ -219,7 +219,7 @@ class Handlers:
         answer = await self._service.plan_cutout(source, query)
         answer.timings["resolve"] = resolved
         request[TRACE].timings = answer.timings
-        name = cutout_name(source, gzipped=gzipped)
+        name = cutout_name(source.file_name, gzipped=gzipped)
         headers[hdrs.CONTENT_TYPE] = GZIP if gzipped else FITS
         headers[hdrs.CONTENT_DISPOSITION] = disposition(name)
         if gzipped:

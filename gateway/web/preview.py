@@ -68,7 +68,7 @@ class Previews:
         headers[hdrs.CONTENT_TYPE] = "application/json"
         if not is_json:
             headers[hdrs.CONTENT_TYPE] = CONTENT_TYPES[query.format]
-            name = f"{cutout_name(source, gzipped=False)}.{query.format}"
+            name = f"{cutout_name(source.file_name, gzipped=False)}.{query.format}"
             headers[hdrs.CONTENT_DISPOSITION] = disposition(name, "inline")
         if request.method == hdrs.METH_HEAD:
             return web.Response(headers=headers)
@@ -88,7 +88,7 @@ class Previews:
             answer = await self._service.plan_cutout(source, area)
             gzipped = is_gzipped(source, query.area)
             numbers["cutout"] = {
-                "name": cutout_name(source, gzipped=gzipped),
+                "name": cutout_name(source.file_name, gzipped=gzipped),
                 "bytes": answer.plan.size,
             }
         return json.dumps(numbers).encode() + b"\n"

@@ -25,12 +25,11 @@ from gateway.web.conditional import (
     plan_multipart,
     selects_range,
 )
+from gateway.web.fields import Entity, Headers, write_common
 from gateway.web.gzip import deflate, deflate_chunks
 from gateway.web.pace import keep_step
 from gateway.web.streaming import send
-from gateway.web.trace import TRACE
-
-Headers = dict[str, str]
+from gateway.web.trace import TRACE, X_REQUEST_ID
 
 
 class Sender:
@@ -54,7 +53,7 @@ class Sender:
         self._admission = admission
 
     def send_plain(
-        self, request: web.Request, answer: Answer, headers: Headers, validators: Validators
+        self, request: web.Request, answer: Answer, entity: Entity, validators: Validators
     ) -> Awaitable[web.StreamResponse]:
         """Answer with the bytes as they are, or with the ranges that are asked for.
 
@@ -63,28 +62,28 @@ class Sender:
         RangeNotSatisfiable, GatewayError
         """
         size = answer.plan.size
-        headers[hdrs.ACCEPT_RANGES] = "bytes"
-        part, status = ByteRange(0, size), 200
+        part, selected = ByteRange(0, size), ""
+        headers: Headers = {hdrs.ETAG: validators.etag, hdrs.ACCEPT_RANGES: "bytes"}
         if ranges := self._parse_ranges(request, size, validators):
-            part, status = ranges[0], 206
             if len(ranges) > 1:
                 multipart = plan_multipart(
-                    ranges, content_type=headers[hdrs.CONTENT_TYPE], size=size, etag=validators.etag
+                    ranges, content_type=entity.media_type, size=size, etag=validators.etag
                 )
-                return self._send_multipart(request, answer, multipart, headers)
-            headers[hdrs.CONTENT_RANGE] = content_range(part, size)
+                return self._send_multipart(request, answer, multipart, entity.headers | headers)
+            part = ranges[0]
+            headers[hdrs.CONTENT_RANGE] = selected = content_range(part, size)
+        if part.size <= self._inline_bytes and request.method != hdrs.METH_HEAD:
+            small = _make_small(request, entity, validators.etag, "bytes", selected)
+            return self._send_small(request, answer, part, small, gzipped=False)
+        status = 206 if selected else 200
+        headers = {**entity.headers, **headers, hdrs.CONTENT_LENGTH: str(part.size)}
         if request.method == hdrs.METH_HEAD:
-            headers[hdrs.CONTENT_LENGTH] = str(part.size)
             return _send_head(answer, status, headers)
-        if part.size > self._inline_bytes:
-            headers[hdrs.CONTENT_LENGTH] = str(part.size)
-            large = web.StreamResponse(status=status, headers=headers)
-            return self._send_large(request, answer, part, large, gzipped=False)
-        small = CompleteResponse(status=status, headers=headers)
-        return self._send_small(request, answer, part, small, gzipped=False)
+        large = web.StreamResponse(status=status, headers=headers)
+        return self._send_large(request, answer, part, large, gzipped=False)
 
     def send_gzipped(
-        self, request: web.Request, answer: Answer, headers: Headers
+        self, request: web.Request, answer: Answer, entity: Entity, validators: Validators
     ) -> Awaitable[web.StreamResponse]:
         """Answer with a gzip file of the bytes.
 
@@ -92,15 +91,15 @@ class Sender:
         ------
         GatewayError
         """
-        headers[hdrs.ACCEPT_RANGES] = "none"
+        part = ByteRange(0, answer.plan.size)
+        if part.size <= self._inline_bytes and request.method != hdrs.METH_HEAD:
+            small = _make_small(request, entity, validators.etag, "none")
+            return self._send_small(request, answer, part, small, gzipped=True)
+        headers = {**entity.headers, hdrs.ETAG: validators.etag, hdrs.ACCEPT_RANGES: "none"}
         if request.method == hdrs.METH_HEAD:
             return _send_head(answer, 200, headers)
-        part = ByteRange(0, answer.plan.size)
-        if part.size > self._inline_bytes:
-            large = web.StreamResponse(headers=headers)
-            return self._send_large(request, answer, part, large, gzipped=True)
-        small = CompleteResponse(headers=headers)
-        return self._send_small(request, answer, part, small, gzipped=True)
+        large = web.StreamResponse(headers=headers)
+        return self._send_large(request, answer, part, large, gzipped=True)
 
     def _parse_ranges(
         self, request: web.Request, size: int, validators: Validators
@@ -123,7 +122,6 @@ class Sender:
     ) -> web.StreamResponse:
         """Make all of an answer, then send it, in step with the requests that came together."""
         trace = request[TRACE]
-        trace.mark(response)
         response.begin_head(request, describe_steps(answer.timings))
         async with self._turn(request, answer, part.size):
             await keep_step()
@@ -195,6 +193,18 @@ class Sender:
                 async for chunk in chunks:
                     yield chunk
         yield multipart.closing
+
+
+def _make_small(
+    request: web.Request, entity: Entity, etag: str, accept_ranges: str, selected: str = ""
+) -> CompleteResponse:
+    """Make the response of an answer whose head and body leave together, but for the body."""
+    trace = request[TRACE]
+    fields = f"{write_common(entity, accept_ranges, trace.manners)}ETag: {etag}\r\n"
+    if selected:
+        fields += f"Content-Range: {selected}\r\n"
+    fields += f"{X_REQUEST_ID}: {trace.request_id}\r\n"
+    return CompleteResponse(206 if selected else 200, fields)
 
 
 async def _send_head(answer: Answer, status: int, headers: Headers) -> web.StreamResponse:

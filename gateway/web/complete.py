@@ -16,9 +16,19 @@ class CompleteResponse(web.StreamResponse):
 
     aiohttp's own joins the two, which copies the body, and keeps ways open that such an answer does
     not need, signals among them: a tenth of the time of a plain cutout of 200 px.
+
+    Parameters
+    ----------
+    status : int
+        200 or 206.
+    fields : str
+        Lines of its head, each with its end; those of HTTP itself are added.
     """
 
-    _begun = ""
+    def __init__(self, status: int, fields: str) -> None:
+        super().__init__(status=status)
+        self._fields = fields
+        self._begun = ""
 
     def begin_head(self, request: web.Request, server_timing: str) -> None:
         """Write what is known of the head before the body is: see `keep_step`.
@@ -32,12 +42,11 @@ class CompleteResponse(web.StreamResponse):
         server_timing : str
             What that field begins with; `send` adds to it.
         """
-        version, fields = request.version, self.headers
-        line = f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
-        head = "\r\n".join([line, *map(": ".join, fields.items()), f"Date: {http_date_now()}"])
-        if not head.count("\n") == head.count("\r") == len(fields) + 1 or "\0" in head:
-            raise ValueError("a header field has a character that would end it")
-        self._begun = f"{head}\r\nServer-Timing: {server_timing}, "
+        version = request.version
+        self._begun = (
+            f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}\r\n{self._fields}"
+            f"Date: {http_date_now()}\r\nServer-Timing: {server_timing}, "
+        )
 
     def send(self, request: web.Request, body: Buffer, server_timing: str) -> None:
         """Send all of it; `write_eof` waits until the client takes it.

@@ -8,14 +8,13 @@ from aiohttp import hdrs, web
 
 from gateway.core.query import CutoutQuery
 from gateway.service import Source
-from gateway.web.answers import Headers
 from gateway.web.conditional import (
     PreconditionFailed,
     Validators,
     Verdict,
     evaluate,
-    http_date,
 )
+from gateway.web.fields import Entity, Headers
 
 FITS, GZIP = "application/fits", "application/gzip"
 
@@ -53,15 +52,15 @@ def make_validators(source: Source, what: str) -> Validators:
     return Validators(f'"{digest.hexdigest()}"', info.modified)
 
 
+def describe(source: Source, media_type: str = "", disposition: str = "") -> Entity:
+    """Say what is told of a file, or of what is made of it."""
+    settings = source.collection.settings
+    return Entity(source.stored.info.modified, settings.cache_control, media_type, disposition)
+
+
 def success_headers(source: Source, validators: Validators) -> Headers:
     """Give the headers that a success and a 304 share (RFC 9110, 15.4.5)."""
-    headers: Headers = {hdrs.ETAG: validators.etag}
-    if validators.modified is not None:
-        headers[hdrs.LAST_MODIFIED] = http_date(validators.modified)
-    settings = source.collection.settings
-    if settings.cache_control:
-        headers[hdrs.CACHE_CONTROL] = settings.cache_control
-    return headers
+    return {hdrs.ETAG: validators.etag} | describe(source).headers
 
 
 def is_known(request: web.Request, validators: Validators) -> bool:

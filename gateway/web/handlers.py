@@ -22,6 +22,7 @@ from gateway.web.entity import (
     GZIP,
     content_type,
     cutout_name,
+    describe,
     disposition,
     is_fits,
     is_gzipped,
@@ -193,14 +194,13 @@ class Handlers:
         self, request: web.Request, source: Source, resolved: tuple[float, float]
     ) -> web.StreamResponse:
         validators = make_validators(source, "file")
-        headers = success_headers(source, validators)
         if is_known(request, validators):
-            return web.Response(status=304, headers=headers)
-        headers[hdrs.CONTENT_TYPE] = content_type(source.file_name)
+            return web.Response(status=304, headers=success_headers(source, validators))
         answer = self._service.plan_file(source)
         answer.timings["resolve"] = resolved
         request[TRACE].timings = answer.timings
-        return await self._sender.send_plain(request, answer, headers, validators)
+        entity = describe(source, content_type(source.file_name))
+        return await self._sender.send_plain(request, answer, entity, validators)
 
     async def _get_cutout(
         self,
@@ -212,19 +212,16 @@ class Handlers:
         gzipped = is_gzipped(source, query)
         asked = f"{query.center} {query.size} {query.hdus} {gzipped} {source.collection.rule} "
         validators = make_validators(source, asked + self._encoder)
-        headers = success_headers(source, validators)
         if is_known(request, validators):
-            return web.Response(status=304, headers=headers)
+            return web.Response(status=304, headers=success_headers(source, validators))
         await keep_step()
         answer = await self._service.plan_cutout(source, query)
         answer.timings["resolve"] = resolved
         request[TRACE].timings = answer.timings
         name = cutout_name(source.file_name, gzipped=gzipped)
-        headers[hdrs.CONTENT_TYPE] = GZIP if gzipped else FITS
-        headers[hdrs.CONTENT_DISPOSITION] = disposition(name)
-        if gzipped:
-            return await self._sender.send_gzipped(request, answer, headers)
-        return await self._sender.send_plain(request, answer, headers, validators)
+        entity = describe(source, GZIP if gzipped else FITS, disposition(name))
+        send_it = self._sender.send_gzipped if gzipped else self._sender.send_plain
+        return await send_it(request, answer, entity, validators)
 
 
 def _page(body: bytes, content_type: str) -> web.Response:

@@ -22,11 +22,12 @@ from gateway.web.admission import Admission
 from gateway.web.clients import Clients
 from gateway.web.conditional import PreconditionFailed, RangeNotSatisfiable, content_range
 from gateway.web.deadlines import Deadlines
+from gateway.web.fields import EXPOSED
 from gateway.web.journal import Journal
 from gateway.web.pace import keep_step
 from gateway.web.pages import HTML, content_security_policy
 from gateway.web.problems import Problem, describe_error, render_problem
-from gateway.web.trace import EXPOSED, Trace, Tracer
+from gateway.web.trace import Trace, Tracer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

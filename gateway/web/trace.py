@@ -13,12 +13,9 @@ from gateway.storage.archive import Collection
 from gateway.storage.effort import EFFORT
 from gateway.storage.store import StoredObject
 from gateway.web.clients import Clients, quota_key
+from gateway.web.fields import Manners
 
-EXPOSED = (
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
-    "Retry-After, Server-Timing, X-Request-ID"
-)
-"""The headers that pages of other origins may read (Fetch standard)."""
+X_REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -52,6 +49,12 @@ class Trace:
     broken: web.StreamResponse | None = None
     """The response whose body could not be finished."""
 
+    @property
+    def manners(self) -> Manners:
+        """How the answer is to be treated."""
+        has_cors = self.collection is not None and self.collection.settings.cors
+        return Manners(self.varies, self.viewer is PUBLIC, has_cors)
+
     def body_bytes(self, response: web.StreamResponse) -> int:
         """Give the length of the body that was sent, or is about to be."""
         if self.broken or self.is_head:
@@ -61,22 +64,15 @@ class Trace:
     def mark(self, response: web.StreamResponse) -> None:
         """Add what all answers have, also those that fail, just before they are begun.
 
-        That is the id, what browsers may do, and whether the connection ends.
+        That is the id, how they are to be treated, and whether the connection ends.
         """
-        headers = response.headers
-        headers["X-Request-ID"] = self.request_id
-        headers[hdrs.SERVER] = "ibe-gateway"  # aiohttp would tell the versions
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "no-referrer"  # an address may be signed
+        headers, added = response.headers, self.manners.headers
+        if vary := added.pop(hdrs.VARY, ""):
+            headers.add(hdrs.VARY, vary)  # beside what else it varies with
+        headers.update(added)
+        headers[X_REQUEST_ID] = self.request_id
         if self.tracer.is_draining:
             response.force_close()
-        if self.varies:
-            headers.add(hdrs.VARY, hdrs.AUTHORIZATION)
-            if self.viewer is not PUBLIC:  # to be asked for again, for a key may end
-                headers[hdrs.CACHE_CONTROL] = "private, no-cache"
-        if self.collection is not None and self.collection.settings.cors:
-            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
 
 
 TRACE = web.RequestKey("trace", Trace)
@@ -103,7 +99,7 @@ class Tracer:
 
     def begin(self, request: web.Request) -> Trace:
         """Note a request; keep the id that a proxy gave it, if that is a plain word."""
-        request_id = request.headers.get("X-Request-ID")
+        request_id = request.headers.get(X_REQUEST_ID)
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             request_id = f"{self._process}-{next(self._numbers):x}"
         is_head = request.method == hdrs.METH_HEAD

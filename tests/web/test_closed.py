@@ -128,6 +128,16 @@ async def test_a_token_opens(client: TestClient, path: str):
     assert "Authorization" in response.headers.getall("Vary")
 
 
+async def test_what_a_token_opened_is_not_told_others(client: TestClient):
+    """Heads are remembered by who asks: a cache may keep the open file, and not the closed one."""
+    for _ in range(2):
+        for headers, kept in ((BEARER, "private, no-cache"), ({}, "public, max-age=3600")):
+            response = await client.get(f"{OPEN}/a.fits?{CUT}", headers=headers)
+
+            assert response.headers.getall("Cache-Control") == [kept]
+            assert response.headers.getall("Vary") == ["Authorization"]
+
+
 @pytest.mark.parametrize("path", [*FILES, *PARTS, *FOLDERS])
 async def test_a_signed_url_opens(client: TestClient, path: str):
     """Who has the URL has what it leads to, and nothing else."""

@@ -308,7 +308,7 @@ async def test_what_fails_behind_an_answer_adds_none(aiohttp_raw_server):
     """An error of ours between the last byte and the next request breaks the connection."""
 
     async def answer_and_fail(request: web.BaseRequest) -> web.StreamResponse:
-        response = CompleteResponse()
+        response = CompleteResponse(200, "")
         response.begin_head(request, "")
         response.send(request, b"whole", "")
         raise RuntimeError("late")

@@ -110,8 +110,8 @@ def make_frames(folder: Path) -> list[Target]:
 def bring_into_memory(target: Target) -> None:
     """Read a field, so that the disk takes no part in what is measured.
 
-    What was just written lies in memory in small pieces; an archive's files were read from the disk,
-    in large ones, which the processor finds faster: a cutout then takes a tenth less.
+    What was just written lies in memory in small pieces; an archive's files were read, in large
+    ones, which the processor finds faster: a cutout then takes a tenth less.
     """
     with target.path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,7 +1,7 @@
 """Fields: what the heads of many answers have in common, written once.
 
 A head has a dozen fields, of which two or three are not those of the one before. To collect and to
-write all of them took 20 of the 250 µs of a small cutout.
+write all of them took 10 of the 250 µs of a small cutout.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ class CompleteResponse(web.StreamResponse):
     status : int
         200 or 206.
     fields : str
-        Lines of its head, each with its end; those of HTTP itself are added.
+        Lines of its head, each with its end. Its `headers` are not sent.
     """
 
     def __init__(self, status: int, fields: str) -> None:
@@ -45,7 +45,7 @@ class CompleteResponse(web.StreamResponse):
         version = request.version
         self._begun = (
             f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}\r\n{self._fields}"
-            f"Date: {http_date_now()}\r\nServer-Timing: {server_timing}, "
+            f"Server-Timing: {server_timing}, "
         )
 
     def send(self, request: web.Request, body: Buffer, server_timing: str) -> None:
@@ -70,7 +70,7 @@ class CompleteResponse(web.StreamResponse):
             raise ClientConnectionResetError("The client is gone.")
         head = (
             f"{self._begun}{server_timing}\r\nContent-Length: {len(body)}\r\n"
-            f"{self._connection(request)}\r\n"
+            f"Date: {http_date_now()}\r\n{self._connection(request)}\r\n"
         ).encode()
         writer = self._payload_writer = request.writer
         writer.output_size += len(head) + len(body)  # aiohttp adds no error to what was begun

@@ -79,7 +79,7 @@ class Manners(NamedTuple):
 
 @lru_cache(maxsize=_REMEMBERED)
 def write_common(entity: Entity, accept_ranges: str, manners: Manners) -> str:
-    """Write what the heads of all cutouts of a file have in common.
+    """Write what the heads of all answers of a kind about a file have in common.
 
     Raises
     ------

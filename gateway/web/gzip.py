@@ -19,7 +19,7 @@ LEVEL = 1
 DEFLATER = f"isal {isal.__version__} at level {LEVEL}"
 """What the bytes of a gzip file depend on beside its contents."""
 _MEMORY = igzip_lib.MEM_LEVEL_EXTRA_LARGE  # 160 kB of sky take 180 µs, with the default 200
-_MARGIN = 1000  # bytes, and an eighth: what cannot be deflated grows by a third of a thousandth
+_MARGIN = 1000  # bytes, and an eighth: what cannot be deflated grows by less than a thousandth
 _HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflated, no time, no name, any system (RFC 1952, 2.3)
 _LAST_BLOCK = b"\x03\x00"  # without contents (RFC 1951, 3.2.3)
 
@@ -82,8 +82,8 @@ async def _deflate_in_order(
 def _deflate_part(chunk: Buffer) -> _Part:
     """Deflate a chunk as isal's own threads do, by one call without the interpreter's lock.
 
-    `compressobj` takes the lock and lets it go each time its output has to grow, a dozen times for
-    1 MiB: with two threads, and the event loop, that cost a large answer a sixth of its speed.
+    `compressobj` takes the lock and lets it go each time its output has to grow, from 16 kB by
+    doubling: with two threads, and the event loop, that cost a large answer a sixth of its speed.
     """
     size = len(chunk)
     deflater = isal_zlib._ParallelCompress(size + size // 8 + _MARGIN, LEVEL)  # noqa: SLF001

@@ -32,7 +32,7 @@ from gateway.web.worker import BACKLOG, Runner
 
 _LOG = logging.getLogger("gateway")
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h
-_KEPT_BYTES = 32 * 1024**2  # of freed memory, at the end of the heap; glibc's own limit for pieces
+_KEPT_BYTES = 32 * 1024**2  # of freed memory in each arena
 _COLLECTED = 5_000  # objects: eight requests have 700, and would begin a collection each time
 
 

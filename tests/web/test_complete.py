@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 
 import pytest
 from aiohttp import web
@@ -115,3 +117,23 @@ async def test_who_is_gone_gets_nothing(aiohttp_raw_server: Serve):
             assert await reader.read() == b""
 
     assert told == ["The client is gone."]
+
+
+async def test_the_date_is_that_of_the_sending(aiohttp_raw_server: Serve):
+    """A head that waits for a slow storage does not look old to caches (RFC 9110, 6.6.1)."""
+    sent_at: list[int] = []
+
+    async def send_late(request: web.BaseRequest) -> web.StreamResponse:
+        response = CompleteResponse(200, "")
+        response.begin_head(request, "plan;dur=2")
+        await asyncio.sleep(1.1)
+        sent_at.append(int(time.time()))
+        response.send(request, b"late", "read;dur=1100")
+        return response
+
+    async with connected(await aiohttp_raw_server(send_late)) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        _, fields, body = await read_answer(reader)
+
+    assert body == b"late"
+    assert parsedate_to_datetime(fields["Date"]).timestamp() >= sent_at[0]

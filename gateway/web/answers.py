@@ -63,20 +63,20 @@ class Sender:
         """
         size = answer.plan.size
         part, selected = ByteRange(0, size), ""
-        headers: Headers = {hdrs.ETAG: validators.etag, hdrs.ACCEPT_RANGES: "bytes"}
         if ranges := self._parse_ranges(request, size, validators):
             if len(ranges) > 1:
                 multipart = plan_multipart(
                     ranges, content_type=entity.media_type, size=size, etag=validators.etag
                 )
-                return self._send_multipart(request, answer, multipart, entity.headers | headers)
-            part = ranges[0]
-            headers[hdrs.CONTENT_RANGE] = selected = content_range(part, size)
+                headers = _make_headers(entity, validators.etag, "bytes")
+                return self._send_multipart(request, answer, multipart, headers)
+            part, selected = ranges[0], content_range(ranges[0], size)
         if part.size <= self._inline_bytes and request.method != hdrs.METH_HEAD:
             small = _make_small(request, entity, validators.etag, "bytes", selected)
             return self._send_small(request, answer, part, small, gzipped=False)
         status = 206 if selected else 200
-        headers = {**entity.headers, **headers, hdrs.CONTENT_LENGTH: str(part.size)}
+        headers = _make_headers(entity, validators.etag, "bytes", selected)
+        headers[hdrs.CONTENT_LENGTH] = str(part.size)
         if request.method == hdrs.METH_HEAD:
             return _send_head(answer, status, headers)
         large = web.StreamResponse(status=status, headers=headers)
@@ -95,7 +95,7 @@ class Sender:
         if part.size <= self._inline_bytes and request.method != hdrs.METH_HEAD:
             small = _make_small(request, entity, validators.etag, "none")
             return self._send_small(request, answer, part, small, gzipped=True)
-        headers = {**entity.headers, hdrs.ETAG: validators.etag, hdrs.ACCEPT_RANGES: "none"}
+        headers = _make_headers(entity, validators.etag, "none")
         if request.method == hdrs.METH_HEAD:
             return _send_head(answer, 200, headers)
         large = web.StreamResponse(headers=headers)
@@ -205,6 +205,14 @@ def _make_small(
         fields += f"Content-Range: {selected}\r\n"
     fields += f"{X_REQUEST_ID}: {trace.request_id}\r\n"
     return CompleteResponse(206 if selected else 200, fields)
+
+
+def _make_headers(entity: Entity, etag: str, accept_ranges: str, selected: str = "") -> Headers:
+    """Collect the fields of any other answer."""
+    headers = entity.headers | {hdrs.ETAG: etag, hdrs.ACCEPT_RANGES: accept_ranges}
+    if selected:
+        headers[hdrs.CONTENT_RANGE] = selected
+    return headers
 
 
 async def _send_head(answer: Answer, status: int, headers: Headers) -> web.StreamResponse:

@@ -52,15 +52,15 @@ def make_validators(source: Source, what: str) -> Validators:
     return Validators(f'"{digest.hexdigest()}"', info.modified)
 
 
-def describe(source: Source, media_type: str = "", disposition: str = "") -> Entity:
-    """Say what is told of a file, or of what is made of it."""
+def entity_of(source: Source, media_type: str = "", named: str = "") -> Entity:
+    """Say what is told of a file, or of what is made of it and given a `disposition`."""
     settings = source.collection.settings
-    return Entity(source.stored.info.modified, settings.cache_control, media_type, disposition)
+    return Entity(source.stored.info.modified, settings.cache_control, media_type, named)
 
 
 def success_headers(source: Source, validators: Validators) -> Headers:
     """Give the headers that a success and a 304 share (RFC 9110, 15.4.5)."""
-    return {hdrs.ETAG: validators.etag} | describe(source).headers
+    return {hdrs.ETAG: validators.etag} | entity_of(source).headers
 
 
 def is_known(request: web.Request, validators: Validators) -> bool:

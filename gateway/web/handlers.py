@@ -22,8 +22,8 @@ from gateway.web.entity import (
     GZIP,
     content_type,
     cutout_name,
-    describe,
     disposition,
+    entity_of,
     is_fits,
     is_gzipped,
     is_known,
@@ -199,7 +199,7 @@ class Handlers:
         answer = self._service.plan_file(source)
         answer.timings["resolve"] = resolved
         request[TRACE].timings = answer.timings
-        entity = describe(source, content_type(source.file_name))
+        entity = entity_of(source, content_type(source.file_name))
         return await self._sender.send_plain(request, answer, entity, validators)
 
     async def _get_cutout(
@@ -219,7 +219,7 @@ class Handlers:
         answer.timings["resolve"] = resolved
         request[TRACE].timings = answer.timings
         name = cutout_name(source.file_name, gzipped=gzipped)
-        entity = describe(source, GZIP if gzipped else FITS, disposition(name))
+        entity = entity_of(source, GZIP if gzipped else FITS, disposition(name))
         send_it = self._sender.send_gzipped if gzipped else self._sender.send_plain
         return await send_it(request, answer, entity, validators)
 

@@ -4,14 +4,12 @@ gunicorn replaces a worker that dies, passes signals on, and lets answers that h
 a map of a file that is cut off while it is read kills a worker, and must not end the service.
 """
 
-import ctypes
 import gc
 import logging
 import resource
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 from math import ceil
 from pathlib import Path
@@ -28,11 +26,10 @@ from gateway.config import ConfigurationError, Settings
 from gateway.core.errors import GatewayError
 from gateway.web.app import build_app
 from gateway.web.metrics import Seat
+from gateway.web.spare_memory import tune_allocator
 from gateway.web.worker import BACKLOG, Runner
 
 _LOG = logging.getLogger("gateway")
-_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h
-_KEPT_BYTES = 32 * 1024**2  # of freed memory in each arena
 _COLLECTED = 5_000  # objects: eight requests have 700, and would begin a collection each time
 
 
@@ -56,7 +53,7 @@ def serve(read_settings: Callable[[], Settings], announce: Callable[[str], None]
     """
     settings = read_settings()
     _allow_open_files()
-    _tune_allocator()
+    tune_allocator()
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -73,21 +70,6 @@ def _allow_open_files() -> None:
 def _open_files() -> int:
     """Give how many connections and files the process may have."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-def _tune_allocator() -> None:
-    """Let threads allocate from two arenas, and let freed memory stay for the next answer.
-
-    glibc gives each thread an arena of its own, up to eight for each core, and what a thread once
-    had in one helps no other: workers that were asked a mixture of 50,000 cutouts held 150 MB so.
-    And it gives back what is free at the heap's end when that is twice the largest piece so far:
-    sixteen small cutouts at once are more, so that each took 35 pages anew, a tenth of its time.
-    """
-    with suppress(AttributeError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 2)
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -1,10 +1,27 @@
-"""Spare memory: what the allocator keeps of a busy time is given back when that is over."""
+"""Spare memory: what the allocator keeps of a busy time, and when it is given back."""
 
 import asyncio
 import ctypes
 
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # malloc.h
+_KEPT_BYTES = 32 * 1024**2  # in each arena
 _QUIET_S = 2.0  # to take memory from the system anew costs a large answer a tenth of its time
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+_C = ctypes.CDLL(None)
+_trim, _tune = (getattr(_C, name, None) for name in ("malloc_trim", "mallopt"))  # of glibc
+
+
+def tune_allocator() -> None:
+    """Let threads allocate from two arenas, and let freed memory stay for the next answer.
+
+    glibc gives each thread an arena of its own, up to eight for each core, and what a thread once
+    had in one helps no other: workers that were asked a mixture of 50,000 cutouts held 150 MB so.
+    And it gives back what is free at the heap's end when that is twice the largest piece so far:
+    sixteen small cutouts at once are more, so that each took 35 pages anew, a tenth of its time.
+    """
+    if _tune is not None:
+        _tune(_M_ARENA_MAX, 2)
+        _tune(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        _tune(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 class SpareMemory:

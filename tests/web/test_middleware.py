@@ -18,6 +18,7 @@ from gateway.web.app import GATE
 from gateway.web.complete import CompleteResponse
 from tests.core.compressed import compress
 from tests.fits_files import image, pixels
+from tests.running import REPOSITORY
 from tests.stores import FakeObject, FakeStore
 from tests.web.conftest import Connect
 from tests.web.small_archive import FILE, GZIPPED, IMAGE, PLAIN, ROOT, files, get_raw
@@ -284,7 +285,7 @@ async def test_what_aiohttp_refuses_names_nothing(connect: Connect):
 
     assert answer.startswith("HTTP/1.0 400")
     assert "Traceback" not in answer
-    assert "/work" not in answer
+    assert str(REPOSITORY) not in answer
     assert (await client.get(IMAGE)).status == 200
 
 

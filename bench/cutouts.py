@@ -43,7 +43,7 @@ class Pace:
     """Whether cutouts are centred on the sky, at pixels, or both in turn."""
 
 
-_FULL = Pace(n_rounds=3, load_s=2, libraries_s=0.6, centers=("sky", "pixel"))
+_FULL = Pace(n_rounds=5, load_s=2, libraries_s=0.6, centers=("sky", "pixel"))
 _QUICK = Pace(n_rounds=2, load_s=1, libraries_s=0.2, centers=("sky",))
 
 

@@ -4,8 +4,10 @@ It has many cutouts of each size and takes them in turn: how long one takes to d
 its pixels, by a factor of two, and the processor learns to foresee the branches of one that comes
 again and again: 0.26 ms where a new one takes 0.38 to 0.44.
 
-No gateway on aiohttp can be faster. It runs in one process on the event loop of the gateway's
-workers, deflates as the gateway does, and has no access log, no metrics and no cutouts to make.
+It runs in one process on the event loop of the gateway's workers, deflates as the gateway does, and
+has no access log, no metrics and no cutouts to make. Its allocator is tuned as theirs: without,
+an answer of 1000 px takes 900 pages anew, a fifth of its time, and the gateway looks faster than
+what it is measured by.
 """
 
 import socket
@@ -17,10 +19,12 @@ import uvloop
 from aiohttp import web
 
 from gateway.web.gzip import deflate
+from gateway.web.spare_memory import tune_allocator
 
 
 def main() -> None:
     """Serve the files of each folder at ``/plain/FOLDER`` and, gzipped, at ``/gzip/FOLDER``."""
+    tune_allocator()
     app = web.Application()
     for folder in Path(sys.argv[1]).iterdir():
         _add_routes(app, folder.name, [path.read_bytes() for path in folder.glob("*.fits")])

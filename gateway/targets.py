@@ -5,13 +5,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import nan
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from astropy.coordinates import Angle
 from astropy.table import Table
-from astropy.units import Quantity, Unit, UnitBase, UnitConversionError, deg, hourangle, pix
+from astropy.units import (
+    Quantity,
+    Unit,
+    UnitBase,
+    UnitConversionError,
+    UnitsError,
+    deg,
+    hourangle,
+    pix,
+)
 
 from gateway.core.errors import RequestError
 
@@ -27,10 +37,11 @@ FORMATS = {
 
 _COLUMNS = {
     "source": ("source", "url", "access_url", "path", "file", "filename", "image"),
-    "ra": ("ra", "s_ra", "raj2000", "ra_deg", "ra_j2000", "right_ascension"),
-    "dec": ("dec", "s_dec", "dej2000", "decj2000", "dec_deg", "dec_j2000", "declination"),
+    "ra": ("ra", "s_ra", "raj2000", "ra_deg", "ra_j2000", "ra_icrs", "right_ascension"),
+    "dec": ("dec", "s_dec", "dej2000", "decj2000", "dec_deg", "dec_j2000", "de_icrs", "declination"),
     "size": ("size",),
 }
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _ENDINGS = re.compile(r"(\.(fits?|fts|fz|gz))+$", re.IGNORECASE)
 _MARKS = {'"': "arcsec", "'": "arcmin", ",": "x"}
 
@@ -68,8 +79,9 @@ def read_targets(path: Path, size: str | None) -> list[Target]:
     ----------
     path : Path
         A table with columns ``source``, ``ra``, ``dec`` and, perhaps, ``size``; some other usual
-        names are known, in any case. Numbers are in the unit of their column, or in degrees;
-        texts are sexagesimal hours and degrees, and sizes as in a URL.
+        names are known, in any case. Numbers, also those written as text, are in the unit of
+        their column, or in degrees; other texts are sexagesimal hours and degrees, and sizes as
+        in a URL.
     size : str or None
         The size where the table has none.
 
@@ -110,7 +122,8 @@ def _find(columns: Mapping[str, Any], name: str) -> Any:
     found = next((columns[each] for each in _COLUMNS[name] if each in columns), None)
     if found is None:
         others = ", ".join(_COLUMNS[name][1:]) or "or give --size"
-        raise RequestError(f"The table has no column {name} ({others}).")
+        present = ", ".join(columns) or "none"
+        raise RequestError(f"The table has no column {name} ({others}); it has {present}.")
     return found
 
 
@@ -122,14 +135,28 @@ def _texts(column: Any) -> list[str]:
 
 def _degrees(name: str, column: Any, text_unit: UnitBase) -> list[float]:
     """Give the angles of a column, NaN for what is missing."""
+    unit = column.unit or deg
     try:
         if column.dtype.kind in "OSU":
-            angles = Angle([text or "nan" for text in _texts(column)], text_unit)
-        else:
-            angles = Quantity(_numbers(column), column.unit or deg)
-        return [float(angle) for angle in angles.to_value(deg)]
-    except (TypeError, ValueError, UnitConversionError) as error:
-        raise RequestError(f"The column {name} has something that is no angle: {error}") from error
+            rows = enumerate(_texts(column), 1)
+            return [_to_degrees(name, row, text, unit, text_unit) for row, text in rows]
+        return [float(angle) for angle in Quantity(_numbers(column), unit).to_value(deg)]
+    except UnitConversionError as error:
+        raise RequestError(f"The column {name} has no angles: {error}.") from error
+
+
+def _to_degrees(name: str, row: int, text: str, unit: UnitBase, text_unit: UnitBase) -> float:
+    """Read an angle: one cell of hours among plain numbers must not make hours of them all."""
+    if not text.strip():
+        return nan
+    if _NUMBER.fullmatch(text):
+        return float(Quantity(float(text), unit).to_value(deg))
+    try:
+        return float(Angle(text, text_unit).to_value(deg))
+    except (ValueError, UnitsError) as error:
+        raise RequestError(
+            f"Row {row} of the table has a {name} that is no angle: {text!r}."
+        ) from error
 
 
 def _sizes(column: Any) -> list[str]:

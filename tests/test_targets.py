@@ -48,6 +48,8 @@ def test_every_format(tmp_path: Path, ending: str):
         ({"RAJ2000": [10.5], "DEJ2000": [-1.5]}, Target("a.fits", 10.5, -1.5, "9px")),
         ({"s_ra": [10.5], "s_dec": [-1.5]}, Target("a.fits", 10.5, -1.5, "9px")),
         ({"RA": [10], "Dec": [-1]}, Target("a.fits", 10.0, -1.0, "9px")),
+        ({"RA_ICRS": [10.5], "DE_ICRS": [-1.5]}, Target("a.fits", 10.5, -1.5, "9px")),
+        ({"ra": ["10.5"], "dec": ["-1.5e0"]}, Target("a.fits", 10.5, -1.5, "9px")),
         ({"ra": [630] * u.arcmin, "dec": [-90] * u.arcmin}, Target("a.fits", 10.5, -1.5, "9px")),
         ({"ra": ["06:00:00"], "dec": ["-01:30:00"]}, Target("a.fits", 90.0, -1.5, "9px")),
         ({"ra": ["10.5d"], "dec": ["-1d30m"]}, Target("a.fits", 10.5, -1.5, "9px")),
@@ -68,6 +70,15 @@ def test_columns_and_units(tmp_path: Path, columns: dict[str, object], target: T
     assert (found.source, found.size) == (target.source, target.size)
     assert found.ra_deg == pytest.approx(target.ra_deg, abs=1e-12)
     assert found.dec_deg == pytest.approx(target.dec_deg, abs=1e-12)
+
+
+def test_numbers_beside_hours(tmp_path: Path):
+    """A column of both is text, and its numbers stay degrees: each cell says what it is."""
+    path = tmp_path / "targets.csv"
+    path.write_text("source,ra,dec\na,70.0012,20.0003\na,4:40:00,+20:00:00\na,,1\n")
+    found = [(target.ra_deg, target.dec_deg) for target in read_targets(path, "9px")]
+
+    assert np.allclose(found, [(70.0012, 20.0003), (70, 20), (np.nan, 1)], 0, 1e-12, equal_nan=True)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".ecsv", ".vot", ".parquet"])
@@ -117,7 +128,8 @@ def test_names_are_names(tmp_path: Path, size: str):
         ("source,ra\na,1\n", "no column dec"),
         ("ra,dec\n1,2\n", r"no column source \(url"),
         ("source,ra,dec\na,1,2\n", "no column size .*--size"),
-        ("source,ra,dec,size\na,here,2,1px\n", "column ra"),
+        ("source,ra,dec,size\na,1,2,1px\nb,here,2,1px\n", "Row 2 .* ra .*'here'"),
+        ("Image,RAdeg,dec\na,1,2\n", "no column ra .*; it has image, radeg, dec"),
         ("", "no column source"),
         ("a,b\n1,2,3\n", "cannot be read"),
     ],

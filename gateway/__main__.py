@@ -5,11 +5,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from gateway.config import ConfigurationError, Settings, load_settings, settings_for_source
 from gateway.core.errors import GatewayError
+from gateway.cutter import Cutter
 from gateway.demo import EXAMPLES, URL_PREFIX, download_lines, make_archive
 from gateway.export import export_cutout
 from gateway.export_targets import ERRORS, export_targets
@@ -37,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"ibe-gateway: {error}\n")
         return _UNUSABLE
     except OSError as error:
-        sys.stderr.write(f"ibe-gateway: {error.strerror or error}\n")
+        name = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"ibe-gateway: {name}{error.strerror or error}\n")
         return _FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -47,6 +50,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ibe-gateway", description="Cutouts of astronomical images by URL."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('ibe-gateway')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("serve", help="serve an archive, or a folder as it is")
@@ -81,6 +85,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument(
         "--size", help="x[,y][unit], as in a URL; for a table, where it has no size"
     )
+    command.add_argument("--hdu", help="NAME,3,…: the HDUs that are wanted, as in a URL")
     command.add_argument(
         "--box", choices=("exact", "ibe"), help="the pixel rule (default: exact; a gateway's own)"
     )
@@ -178,6 +183,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _read_settings(options: argparse.Namespace) -> Settings:
     if options.source:
+        if "://" not in options.source and not Path(options.source).is_dir():
+            raise ConfigurationError(f"There is no folder {options.source}.")
         settings = settings_for_source(options.source, _server_options(options))
     else:
         settings = load_settings(options.config, _server_options(options))
@@ -213,24 +220,28 @@ def _invite(url: str) -> str:
 
 
 def _cutout(options: argparse.Namespace) -> int:
-    if options.center is None and is_table(options.source):
+    if is_table(options.source):
         return _cut_targets(options)
     if options.center is None or options.size is None:
         raise ConfigurationError(
             f"Give --center and --size, or a table of targets ({' '.join(FORMATS)})."
         )
+    cutter = Cutter(options.box, hdu=options.hdu)
     where = options.source, options.center, options.size
-    asyncio.run(export_cutout(*where, box=options.box, output=options.output))
+    asyncio.run(export_cutout(cutter, *where, output=options.output))
     return 0
 
 
 def _cut_targets(options: argparse.Namespace) -> int:
+    if options.center is not None:
+        raise ConfigurationError("A table of targets has its own centres: leave out --center.")
     targets = read_targets(Path(options.source), options.size)
     folder = Path(options.output or "cutouts")
-    outcome = export_targets(targets, folder, box=options.box, at_once=options.at_once)
+    cutter = Cutter(options.box, hdu=options.hdu)
+    outcome = export_targets(targets, folder, cutter, at_once=options.at_once)
     failed = f", {len(outcome.failed)} failed: see {folder / ERRORS}" if outcome.failed else ""
     sys.stderr.write(
-        f"{folder}: {outcome.n_made} cutouts made, {outcome.n_there} were there{failed}\n"
+        f"{folder}: cutouts made: {outcome.n_made}, there before: {outcome.n_there}{failed}\n"
     )
     return _FAILED if outcome.failed else 0
 

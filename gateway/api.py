@@ -10,14 +10,15 @@ from typing import Any
 from astropy.io import fits
 
 from gateway.cutter import Box, Cutter
-from gateway.parameters import Center, Size, write_center, write_size
+from gateway.parameters import Center, Hdus, Size, write_center, write_hdus, write_size
 
 
-def cutout(
+def cutout(  # noqa: PLR0913 - names for what most callers leave out
     source: str | os.PathLike[str],
     center: Center,
     size: Size,
     *,
+    hdu: Hdus | None = None,
     box: Box | None = None,
     storage_options: Mapping[str, Any] = {},
 ) -> fits.HDUList:
@@ -34,6 +35,9 @@ def cutout(
     size : str, number, Quantity, or pair of them
         Full width and height, or one for both: ``"200px"``, ``30 * u.arcsec``, ``(100, 50) *
         u.pix``. Numbers without a unit are degrees.
+    hdu : str, int, or sequence of them, optional
+        The HDUs that are wanted, by name or number, where the primary one is 0: ``"SCI"``,
+        ``(1, "FLAGS")``; all if it is not given. The primary HDU is always there.
     box : "exact" or "ibe", optional
         The rule for the pixels: as many as asked for, which is the default, or every one that the
         area touches. A gateway has a rule of its own.
@@ -61,17 +65,18 @@ def cutout(
     >>> import gateway
     >>> hdus = gateway.cutout("image.fits", "150.1,2.2", "30arcsec")  # doctest: +SKIP
     """
-    call = cutout_async(source, center, size, box=box, storage_options=storage_options)
+    call = cutout_async(source, center, size, hdu=hdu, box=box, storage_options=storage_options)
     # in a thread of its own, for the caller's may have an event loop that runs
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, call).result()
 
 
-async def cutout_async(
+async def cutout_async(  # noqa: PLR0913 - as `cutout`
     source: str | os.PathLike[str],
     center: Center,
     size: Size,
     *,
+    hdu: Hdus | None = None,
     box: Box | None = None,
     storage_options: Mapping[str, Any] = {},
 ) -> fits.HDUList:
@@ -79,7 +84,7 @@ async def cutout_async(
 
     Parameters
     ----------
-    source, center, size, box, storage_options
+    source, center, size, hdu, box, storage_options
         As for `cutout`.
 
     Returns
@@ -90,7 +95,8 @@ async def cutout_async(
     ------
     GatewayError, ConfigurationError
     """
-    async with Cutter(box, storage_options) as cutter:
+    wanted = None if hdu is None else write_hdus(hdu)
+    async with Cutter(box, storage_options, wanted) as cutter:
         cut = await cutter.open(os.fspath(source))
         made = await cut(write_center(center), write_size(size))
         data = BytesIO(b"".join([chunk async for chunk in made.chunks]))

@@ -47,15 +47,23 @@ class Cutter:
         The rule for the pixels; None is exact, and a gateway's own rule at a gateway.
     storage_options : mapping of str to any
         For the filesystem, in fsspec's words.
+    hdu : str or None
+        The HDUs that are wanted, as in a URL; None for all.
     """
 
-    def __init__(self, box: Box | None = None, storage_options: Mapping[str, Any] = {}) -> None:
+    def __init__(
+        self,
+        box: Box | None = None,
+        storage_options: Mapping[str, Any] = {},
+        hdu: str | None = None,
+    ) -> None:
         self._collection = {
             "path": _ROOT,
             "box": box or "exact",
             "storage_options": dict(storage_options),
             "follow_symlinks": True,
         }
+        self._wanted = {} if hdu is None else {"hdu": hdu}
         self._is_plain = box is None and not storage_options
         self._services: dict[str, Service] = {}
         self._client: GatewayClient | None = None
@@ -98,7 +106,7 @@ class Cutter:
             )
             self._services[root] = service
         found = await service.open((*_ROOT[1:].split("/"), *key.split("/")))
-        return partial(_plan, service, found)
+        return partial(_plan, service, found, self._wanted)
 
     def _open_at_gateway(self, url: str) -> Cut:
         if not self._is_plain:
@@ -109,7 +117,7 @@ class Cutter:
             raise RequestError("The URL of the file is needed without a query.")
         if self._client is None:
             self._client = GatewayClient(load_settings().limits.request_timeout_s)
-        return partial(_ask, self._client, url)
+        return partial(_ask, self._client, url, self._wanted)
 
 
 def _split(source: str) -> tuple[str, str]:
@@ -121,13 +129,17 @@ def _split(source: str) -> tuple[str, str]:
     return f"{scheme}://{place or '/'}", key
 
 
-async def _plan(service: Service, source: Source, center: str, size: str) -> Cutout:
-    query = parse_query({"center": center, "size": size})
+async def _plan(
+    service: Service, source: Source, wanted: Mapping[str, str], center: str, size: str
+) -> Cutout:
+    query = parse_query({"center": center, "size": size, **wanted})
     answer = await service.plan_cutout(source, query)
     return Cutout(answer.plan.size, service.read_chunks(answer, 0, answer.plan.size))
 
 
-async def _ask(client: GatewayClient, url: str, center: str, size: str) -> Cutout:
-    parameters = {"center": center, "size": size}
+async def _ask(
+    client: GatewayClient, url: str, wanted: Mapping[str, str], center: str, size: str
+) -> Cutout:
+    parameters = {"center": center, "size": size, **wanted}
     parse_query(parameters)  # so that both ways refuse in the same words
     return Cutout(*await client.ask(url, {**parameters, "gzip": "false"}))

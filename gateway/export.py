@@ -10,7 +10,8 @@ from typing import BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from gateway.cutter import Box, Cutout, Cutter
+from gateway.core.errors import RequestError
+from gateway.cutter import Cutout, Cutter
 from gateway.storage.store import Buffer
 from gateway.web.gzip import deflate_chunks
 
@@ -18,18 +19,18 @@ _DEFLATED_AT_ONCE = 4  # chunks, each on a core if there are as many
 
 
 async def export_cutout(
-    source: str, center: str, size: str, *, box: Box | None, output: str | None
+    cutter: Cutter, source: str, center: str, size: str, *, output: str | None
 ) -> None:
     """Cut a file and write the cutout.
 
     Parameters
     ----------
+    cutter : Cutter
+        Is opened, and closed.
     source : str
         A path, an fsspec URL, or the URL of a file at a gateway.
     center, size : str
         What to cut, as in a URL.
-    box : "exact", "ibe" or None
-        The rule for the pixels.
     output : str or None
         Where to write; a dash is standard output. A file is only there when it is complete.
 
@@ -40,7 +41,9 @@ async def export_cutout(
     name = source.rpartition("/")[2]
     console = Console(stderr=True)
     target = output or f"cutout_{name.removesuffix('.gz').removesuffix('.fz')}"
-    async with Cutter(box) as cutter:
+    if _is_same(Path(source), Path(target)):
+        raise RequestError(f"{target} is the source: write the cutout to another file, by -o.")
+    async with cutter:
         cut = await cutter.open(source)
         cutout = await cut(center, size)
         watched = Cutout(cutout.size, _watch(cutout, console))
@@ -49,6 +52,11 @@ async def export_cutout(
             return
         n_bytes = await save(watched, Path(target))
     console.print(f"{target}: {n_bytes} bytes", highlight=False)
+
+
+def _is_same(source: Path, target: Path) -> bool:
+    """Tell whether two names are of one file; a URL is none."""
+    return source.exists() and target.exists() and source.samefile(target)
 
 
 async def save(cutout: Cutout, path: Path) -> int:

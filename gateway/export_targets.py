@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gateway.config import ConfigurationError
 from gateway.core.errors import GatewayError
-from gateway.cutter import Box, Cut, Cutter
+from gateway.cutter import Cut, Cutter
 from gateway.export import save, whole_file
 from gateway.targets import Target
 
@@ -36,7 +36,7 @@ class Outcome:
 
 
 def export_targets(
-    targets: Sequence[Target], folder: Path, *, box: Box | None, at_once: int
+    targets: Sequence[Target], folder: Path, cutter: Cutter, *, at_once: int
 ) -> Outcome:
     """Make the cutouts that are not there yet, and a table of those that failed.
 
@@ -46,8 +46,8 @@ def export_targets(
         What to cut.
     folder : Path
         Where the files go; it need not exist. A file is only there when it is complete.
-    box : "exact", "ibe" or None
-        The rule for the pixels.
+    cutter : Cutter
+        Is opened, and closed.
     at_once : int
         How many cutouts are in the making at once.
 
@@ -66,16 +66,16 @@ def export_targets(
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         todo = progress.track(waiting, total=len(targets), completed=outcome.n_there)
-        asyncio.run(_work_at_once(at_once, iter(todo), folder, box, outcome))
+        asyncio.run(_work_at_once(at_once, iter(todo), folder, cutter, outcome))
     _write_errors(folder / ERRORS, outcome.failed)
     return outcome
 
 
 async def _work_at_once(
-    at_once: int, todo: Iterator[Target], folder: Path, box: Box | None, outcome: Outcome
+    at_once: int, todo: Iterator[Target], folder: Path, cutter: Cutter, outcome: Outcome
 ) -> None:
     try:
-        async with Cutter(box) as cutter, asyncio.TaskGroup() as group:
+        async with cutter, asyncio.TaskGroup() as group:
             sources = _Sources(cutter, at_once)
             for _ in range(at_once):
                 group.create_task(_work(todo, sources, folder, outcome))

@@ -1,5 +1,6 @@
 """Parameters: from what Python people have at hand to the words of a query. No I/O."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +12,7 @@ from gateway.core.errors import BadParameter
 Number: TypeAlias = float | Quantity
 Center: TypeAlias = str | SkyCoord | Quantity | tuple[Number, Number]
 Size: TypeAlias = str | Number | tuple[Number, Number]
+Hdus: TypeAlias = str | int | Sequence[str | int]
 
 
 def write_center(center: Center) -> str:
@@ -52,6 +54,18 @@ def write_size(size: Size) -> str:
         It is no number, or its unit is neither an angle nor the pixel.
     """
     return size if isinstance(size, str) else _write("size", size)
+
+
+def write_hdus(hdus: Hdus) -> str:
+    """Write which HDUs are wanted as it stands in a URL.
+
+    Parameters
+    ----------
+    hdus : str, int, or sequence of them
+        Names, and numbers from 0; a text is taken as it is.
+    """
+    each = [hdus] if isinstance(hdus, str | int) else hdus
+    return ",".join(map(str, each))
 
 
 def _write(name: str, value: Any) -> str:

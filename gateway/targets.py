@@ -38,7 +38,16 @@ FORMATS = {
 _COLUMNS = {
     "source": ("source", "url", "access_url", "path", "file", "filename", "image"),
     "ra": ("ra", "s_ra", "raj2000", "ra_deg", "ra_j2000", "ra_icrs", "right_ascension"),
-    "dec": ("dec", "s_dec", "dej2000", "decj2000", "dec_deg", "dec_j2000", "de_icrs", "declination"),
+    "dec": (
+        "dec",
+        "s_dec",
+        "dej2000",
+        "decj2000",
+        "dec_deg",
+        "dec_j2000",
+        "de_icrs",
+        "declination",
+    ),
     "size": ("size",),
 }
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)

@@ -106,6 +106,15 @@ def test_the_rule_for_the_pixels(folder: Path, box: str | None, shape: tuple[int
     assert gateway.cutout(folder / "a.fits", *WHERE, box=box)["SCI"].shape == shape
 
 
+@pytest.mark.parametrize("hdu", ["ERR", 2, ("ERR",), [2, "ERR"]])
+async def test_some_hdus(folder: Path, address: str, hdu: object):
+    """Those that are wanted can be named, by name or number, of a file anywhere."""
+    for source in (folder / "a.fits", f"{address}/a.fits"):
+        hdus = await gateway.cutout_async(source, *WHERE, hdu=hdu)
+
+        assert [each.name for each in hdus] == ["PRIMARY", "ERR"]
+
+
 async def test_inside_of_an_event_loop(folder: Path):
     """Both forms work where a loop runs already, as in a notebook, and many of them at once."""
     source = folder / "a.fits"

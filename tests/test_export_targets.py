@@ -18,6 +18,7 @@ from astropy.table import Table
 import gateway
 from gateway.__main__ import main
 from gateway.config import settings_for_source
+from gateway.cutter import Cutter
 from gateway.export_targets import export_targets
 from gateway.targets import read_targets
 from gateway.web.app import build_app
@@ -56,7 +57,7 @@ def test_the_cutouts_of_a_table(folder: Path, capsys: pytest.CaptureFixture[str]
     assert main(["cutout", "targets.csv", "--size", SIZE]) == 0
     targets = read_targets(folder / "targets.csv", SIZE)
 
-    assert capsys.readouterr().err == "cutouts: 6 cutouts made, 0 were there\n"
+    assert capsys.readouterr().err == "cutouts: cutouts made: 6, there before: 0\n"
     made = {path.name for path in (folder / "cutouts").iterdir()}
     assert made == {target.file_name for target in targets}
     for target in targets:
@@ -76,7 +77,7 @@ def test_it_goes_on_where_it_stopped(folder: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
 
     assert main(["cutout", "targets.csv", "--size", SIZE, "-o", "out"]) == 0
-    assert capsys.readouterr().err == "out: 1 cutouts made, 5 were there\n"
+    assert capsys.readouterr().err == "out: cutouts made: 1, there before: 5\n"
     assert first.exists()
     assert others[0].read_bytes() == b"whole"
 
@@ -89,7 +90,7 @@ def test_failures_have_a_table(folder: Path, capsys: pytest.CaptureFixture[str])
     with (folder / "out/errors.csv").open() as table:
         rows = list(csv.DictReader(table))
 
-    assert said == "out: 6 cutouts made, 0 were there, 4 failed: see out/errors.csv\n"
+    assert said == "out: cutouts made: 6, there before: 0, 4 failed: see out/errors.csv\n"
     assert {row["source"]: row["error"] for row in rows if row["source"] != "a.fits"}.keys() == {
         "missing.fits",
         "nope://x/a",
@@ -99,7 +100,7 @@ def test_failures_have_a_table(folder: Path, capsys: pytest.CaptureFixture[str])
 
     (folder / "missing.fits").write_bytes((folder / "a.fits").read_bytes())
     assert main(["cutout", "out/errors.csv", "-o", "out"]) == 1
-    assert "1 cutouts made, 0 were there, 3 failed" in capsys.readouterr().err
+    assert "cutouts made: 1, there before: 0, 3 failed" in capsys.readouterr().err
 
 
 def test_a_success_leaves_no_table_of_failures(folder: Path):
@@ -115,6 +116,7 @@ def test_a_success_leaves_no_table_of_failures(folder: Path):
     ("arguments", "said"),
     [
         (["targets.csv"], "--size"),
+        (["targets.csv", "--size", "1px", "--center", "1,1px"], "leave out --center"),
         (["a.fits"], "table of targets"),
         (["a.fits", "--center", "1,1px"], "--size"),
         (["missing.csv", "--size", "1px"], "No such file"),
@@ -133,7 +135,7 @@ def test_what_is_not_enough(
 def test_a_folder_that_cannot_be_written_to(capsys: pytest.CaptureFixture[str]):
     """An error of the system ends the run, and is said."""
     assert main(["cutout", "targets.csv", "--size", SIZE, "-o", "targets.csv"]) == 1
-    assert capsys.readouterr().err == "ibe-gateway: File exists\n"
+    assert capsys.readouterr().err == "ibe-gateway: targets.csv: File exists\n"
 
 
 @pytest.fixture
@@ -160,7 +162,7 @@ async def test_targets_at_a_gateway(folder: Path, asked: tuple[str, list[str]]):
     table.write(folder / "targets.csv", overwrite=True)
     targets = read_targets(folder / "targets.csv", SIZE)
     out = folder / "out"
-    outcome = await asyncio.to_thread(export_targets, targets, out, box=None, at_once=4)
+    outcome = await asyncio.to_thread(export_targets, targets, out, Cutter(), at_once=4)
 
     assert (outcome.n_made, outcome.failed) == (6, [])
     assert len(requests) == 6
@@ -184,7 +186,7 @@ async def test_a_source_is_opened_once(folder: Path):
         table.write(folder / "targets.csv", overwrite=True)
         targets = read_targets(folder / "targets.csv", SIZE)
         out = folder / "out"
-        outcome = await asyncio.to_thread(export_targets, targets, out, box=None, at_once=4)
+        outcome = await asyncio.to_thread(export_targets, targets, out, Cutter(), at_once=4)
 
     assert (outcome.n_made, outcome.failed) == (6, [])
     assert sorted(heads) == ["/a.fits", "/b.fits"]

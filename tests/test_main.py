@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from gateway.__main__ import main
 from gateway.demo import EXAMPLES
-from tests.fits_files import TAN, image, pixels
+from tests.fits_files import TAN, extension, image, mef, pixels
 from tests.running import run_command, run_gateway
 
 DATA = pixels(dtype="i2")
@@ -95,12 +96,36 @@ def test_a_cutout_that_cannot_be_made(
     assert len(list(folder.iterdir())) == 2
 
 
+@pytest.mark.parametrize("output", ["a.fits", "./a.fits", "link.fits"])
+def test_the_source_is_not_written_over(
+    folder: Path, capsys: pytest.CaptureFixture[str], output: str
+):
+    """A cutout never takes the place of the file that it is cut from."""
+    (folder / "link.fits").symlink_to("a.fits")
+
+    assert main(["cutout", "a.fits", *WHERE, "-o", output]) == 2
+    assert "is the source" in capsys.readouterr().err
+    assert (folder / "a.fits").read_bytes() == FILE
+
+
+def test_some_hdus(folder: Path):
+    """As in a URL, the HDUs that are wanted can be named."""
+    file = mef(extension(DATA, "SCI", TAN), extension(DATA, "MASK", TAN))
+    (folder / "c.fits").write_bytes(file)
+
+    assert main(["cutout", "c.fits", *WHERE, "--hdu", "MASK", "-o", "d.fits"]) == 0
+    with fits.open(folder / "d.fits") as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "MASK"]
+
+
 def test_a_folder_that_cannot_be_written_to(folder: Path, capsys: pytest.CaptureFixture[str]):
     """An error of the system is said too, and the old file stays as it was."""
     (folder / "a.fits").chmod(0o444)
 
+    partial = f"missing/c.fits.part{os.getpid()}"
+
     assert main(["cutout", "a.fits", *WHERE, "-o", "missing/c.fits"]) == 1
-    assert capsys.readouterr().err == "ibe-gateway: No such file or directory\n"
+    assert capsys.readouterr().err == f"ibe-gateway: {partial}: No such file or directory\n"
     assert (folder / "a.fits").read_bytes() == FILE
 
 
@@ -178,8 +203,10 @@ def test_the_demonstration(tmp_path: Path):
         (["serve"], "There is nothing to serve"),
         (["serve", "x", "--config", "y"], "not both"),
         (["serve", "--config", "missing.toml"], "missing.toml"),
-        (["serve", "x", "--port", "99999"], "port"),
+        (["serve", ".", "--port", "99999"], "port"),
         (["serve", "nosuchscheme://x"], "nosuchscheme"),
+        (["serve", "missing"], "no folder missing"),
+        (["serve", "a.fits"], "no folder a.fits"),
         (["check", "--config", "missing.toml"], "missing.toml"),
     ],
 )

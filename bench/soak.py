@@ -128,6 +128,8 @@ async def _run(options: argparse.Namespace, archive: Archive, port: int, pid: in
     at_rest = []
     for number in range(1, _ROUNDS + 1):
         await soak.load(options.requests * number // _ROUNDS)
+        if looking.done():
+            looking.result()  # what /metrics could not tell ends the run
         at_rest.append(watch.samples[-1])
         print(f"At rest: own memory {at_rest[-1].own_bytes / 1e6:.1f} MB.", flush=True)
         if number == 1:

@@ -135,7 +135,7 @@ class LimitSettings(Table):
 
 
 class CacheSettings(Table):
-    """``[cache]``: what may be lost without harm: layouts, seek indexes, spooled files."""
+    """``[cache]``: what may be lost without harm: layouts and seek indexes."""
 
     dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
         default_factory=default_cache_dir, strict=False

@@ -80,7 +80,7 @@ async def _work_at_once(
             for _ in range(at_once):
                 group.create_task(_work(todo, sources, folder, outcome))
     except* OSError as errors:
-        raise errors.exceptions[0] from None
+        raise errors.exceptions[0] from errors.exceptions[0].__cause__
 
 
 async def _work(

@@ -10,9 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from gateway.config import ConfigurationError, Settings
 from gateway.core.errors import GatewayError
 from gateway.core.folder_query import FolderQuery
+from gateway.core.names import is_fits
 from gateway.service import Service, open_service
 from gateway.storage.archive import parse_path
-from gateway.web.entity import is_fits
 
 _AHEAD = 10_000  # files that the walk may find before they are learnt
 

@@ -169,4 +169,4 @@ async def _unpack(
                     together.create_task(unpack(band, rows, target))
                     first += len(rows)
         except* GatewayError as errors:
-            raise errors.exceptions[0] from None
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__

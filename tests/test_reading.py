@@ -171,10 +171,19 @@ async def test_an_answer_that_is_left_leaves_no_reads(name: str):
     """Who goes while reads are under way takes them along."""
     plan = make_plan(name, "center=9,9px&size=9999px")
     stored = FakeObject(FILES[name], read_ahead_bytes=2**20)
+    stored.gate = asyncio.Event()
     before = asyncio.all_tasks()
-    async with aclosing(read_chunks(plan, stored, 0, plan.size, LIMITS)) as chunks:
-        await anext(chunks)
-        stored.gate = asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(read_chunks(plan, stored, 0, plan.size, LIMITS)) as chunks:
+            async for _ in chunks:
+                pass
+
+    async with asyncio.timeout(5):
+        reading = asyncio.create_task(read())
+        await stored.arrivals.acquire()
+        reading.cancel()
+        await asyncio.wait([reading])
 
     assert asyncio.all_tasks() == before
 

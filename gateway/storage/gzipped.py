@@ -125,7 +125,7 @@ class GzippedObject(Unpacked):
                 for part in _join(_share(self._index, blocks)):
                     group.create_task(self._fill(target, part))
         except* GatewayError as errors:
-            raise errors.exceptions[0] from None
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
         return target
 
     async def peek(self, start: int, stop: int) -> Buffer:

@@ -140,7 +140,7 @@ class _Reader:
                         self._in_vain += size
                         group.create_task(self._try(ByteRange(start, guess.stop)))
         except* GatewayError as errors:
-            raise errors.exceptions[0] from None
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
         return task.result()
 
     async def _read(self, wanted: ByteRange) -> _Piece:

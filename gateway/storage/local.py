@@ -20,6 +20,11 @@ _MARKS_AT_ONCE = 32 * 1024  # of a folder; it is read again for the next ones
 _ENTRIES_AT_ONCE = 1000  # that are asked for their size and time
 
 
+def _look_into(folder: str) -> None:
+    """Open a folder to be read, and read nothing: it may have a million files."""
+    os.scandir(folder).close()
+
+
 class LocalStore:
     """The files below a folder.
 
@@ -74,7 +79,7 @@ class LocalStore:
     async def probe(self) -> None:
         """Make sure that the folder can be read."""
         try:
-            await asyncio.to_thread(os.listdir, self._root)
+            await asyncio.to_thread(_look_into, self._root)
         except OSError as error:
             raise _translated(error) from error
 

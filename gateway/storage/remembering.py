@@ -50,7 +50,7 @@ class RememberingEngine:
         if task is None:
             task = asyncio.create_task(self._look(key))
             self._running[key] = task
-            task.add_done_callback(lambda done: self._end(key, done))
+            task.add_done_callback(lambda _: self._running.pop(key))
         return await asyncio.shield(task)
 
     async def get(self, key: str, start: int, stop: int, version: ObjectInfo) -> Buffer:
@@ -96,8 +96,3 @@ class RememberingEngine:
             if len(self._seen) > self._max_keys:
                 self._seen.popitem(last=False)
         return info
-
-    def _end(self, key: str, task: asyncio.Task[ObjectInfo]) -> None:
-        del self._running[key]
-        if not task.cancelled():
-            task.exception()  # seen, also if all who asked are gone

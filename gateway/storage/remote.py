@@ -96,7 +96,7 @@ class RemoteObject:
                 for reads in requests:
                     group.create_task(self._fetch(reads, target, group))
         except* GatewayError as errors:
-            raise errors.exceptions[0] from None
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
         return target
 
     async def peek(self, start: int, stop: int) -> Buffer:

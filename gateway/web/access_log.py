@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, TextIO
@@ -26,9 +27,14 @@ class AccessLog:
         self._stream = stream
 
     def write(self, records: Sequence[Record]) -> None:
-        """Write the lines of some requests at once: logging would spend 40 µs on each."""
-        self._stream.write("".join(map(self._format, records)))
-        self._stream.flush()
+        """Write the lines of some requests at once: logging would spend 40 µs on each.
+
+        Where they cannot be written, to a full disk or a closed pipe, they are lost: the requests
+        are answered all the same, and counted.
+        """
+        with suppress(OSError):
+            self._stream.write("".join(map(self._format, records)))
+            self._stream.flush()
 
 
 def _format_text(record: Record) -> str:

@@ -79,6 +79,7 @@ def build_app(settings: Settings, seat: Seat | None = None) -> web.Application:
     async def close(_: web.Application) -> None:
         gauges.end()
         await service.close()
+        gauges.look()  # what storages did since the last second
         journal.tell()
 
     app.on_startup.append(begin)

@@ -55,7 +55,6 @@ async def get_asset(request: web.Request) -> web.Response:
         hdrs.CONTENT_TYPE: asset.content_type,
         hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable",
         hdrs.VARY: hdrs.ACCEPT_ENCODING,
-        "X-Content-Type-Options": "nosniff",
     }
     if "gzip" not in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
         return web.Response(body=asset.body, headers=headers)

@@ -1,4 +1,4 @@
-"""Entity: what the answers about a file have in common: their validators, headers and names."""
+"""Entity: what the answers about a file have in common: their validators and headers."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
+from gateway.core.names import is_fits
 from gateway.core.query import CutoutQuery
 from gateway.service import Source
 from gateway.web.conditional import (
@@ -19,14 +20,6 @@ from gateway.web.fields import Entity, Headers
 FITS, GZIP = "application/fits", "application/gzip"
 
 _REMEMBERED = 1024  # names; who asks for one file asks again
-_PACKED_ENDINGS = ".gz", ".fz"
-_FITS_ENDINGS = tuple(f".{e}{p}" for e in ("fits", "fit", "fts") for p in ("", *_PACKED_ENDINGS))
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def is_fits(name: str) -> bool:
-    """Tell from its name whether a file is FITS."""
-    return name.lower().endswith(_FITS_ENDINGS)
 
 
 def is_gzipped(source: Source, query: CutoutQuery) -> bool:
@@ -35,14 +28,6 @@ def is_gzipped(source: Source, query: CutoutQuery) -> bool:
     if mode == "never":
         return False
     return mode == "on" if query.gzip is None else query.gzip
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def cutout_name(name: str, *, gzipped: bool) -> str:
-    """Give the name of a cutout: the parent's, with an ending that tells the truth."""
-    if name.lower().endswith(_PACKED_ENDINGS):
-        name = name[:-3]
-    return f"{name}.gz" if gzipped else name
 
 
 def make_validators(source: Source, what: str) -> Validators:

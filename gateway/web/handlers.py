@@ -11,6 +11,7 @@ from gateway.access import PUBLIC
 from gateway.config import Settings
 from gateway.core.errors import BadParameter, GatewayError, IsFolder, NotFound, SourceChanged
 from gateway.core.folder_query import parse_folder_query
+from gateway.core.names import cutout_name, is_fits
 from gateway.core.preview_query import asks_for_picture, parse_preview_query
 from gateway.core.query import CutoutQuery, parse_query, split_query
 from gateway.service import Service, Source
@@ -21,10 +22,8 @@ from gateway.web.entity import (
     FITS,
     GZIP,
     content_type,
-    cutout_name,
     disposition,
     entity_of,
-    is_fits,
     is_gzipped,
     is_known,
     make_validators,
@@ -232,6 +231,8 @@ def _page(body: bytes, content_type: str) -> web.Response:
 
 
 def _to_folder(request: web.Request) -> web.Response:
-    name = request.rel_url.raw_path.rpartition("/")[2]
+    url = request.rel_url
+    query = f"?{url.raw_query_string}" if url.raw_query_string else ""
     # relative, so that it also holds behind a proxy that adds a prefix
-    return web.Response(status=301, headers={hdrs.LOCATION: f"./{name}/"})
+    location = f"./{url.raw_path.rpartition('/')[2]}/{query}"
+    return web.Response(status=301, headers={hdrs.LOCATION: location})

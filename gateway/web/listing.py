@@ -9,6 +9,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from gateway.core.folder_query import Column, FolderQuery
+from gateway.core.names import is_fits
 from gateway.listing import Page
 from gateway.storage.store import Entry
 from gateway.web.pages import HTML, render_page
@@ -18,7 +19,6 @@ JSON = "application/json"
 
 # Works on any image that is larger than 50 pixels, and needs no WCS.
 _EXAMPLE_QUERY = "center=100,100px&size=100px"
-_FITS_ENDINGS = (".fits", ".fits.gz", ".fits.fz")
 _TITLES = {Column.NAME: "Name", Column.SIZE: "Size", Column.MODIFIED: "Modified (UTC)"}
 _FEW_ENTRIES = 10  # need no filter
 _LINES_AT_ONCE = 256  # of JSON: about two milliseconds of work
@@ -195,4 +195,4 @@ def quote_segment(name: str, safe: str = "") -> str:
 
 
 def _is_image(record: Record) -> bool:
-    return record["type"] == "file" and str(record["name"]).endswith(_FITS_ENDINGS)
+    return record["type"] == "file" and is_fits(str(record["name"]))

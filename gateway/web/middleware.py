@@ -80,6 +80,10 @@ class Gate:
         trace = self._tracer.begin(request)
         try:
             response = await self._admit(request, trace)
+        except asyncio.CancelledError:  # the worker ends, and waits no longer
+            trace.broken = trace.broken or web.Response(status=503)
+            self._journal.note(request, trace.broken, trace, perf_counter() - started)
+            raise
         except Exception as error:  # noqa: BLE001 - the place where any error becomes an answer
             self._report(error, trace)
             response = trace.broken or self._refuse(request, trace, error)
@@ -152,7 +156,7 @@ class Gate:
     def _report(self, error: Exception, trace: Trace) -> None:
         """Log what the caller is not told: the cause, and that an answer was broken off."""
         what = "broken off" if trace.broken else "failed"
-        if isinstance(error, ConnectionError | ClientConnectionResetError):
+        if trace.broken and isinstance(error, ConnectionError | ClientConnectionResetError):
             _LOG.info("request %s: the client is gone", trace.request_id)
         elif isinstance(error, ArchiveError):
             cause = f" ({error.__cause__!r})" if error.__cause__ else ""

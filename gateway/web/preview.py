@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from gateway.config import LimitSettings
 from gateway.core.cuts import Limits
+from gateway.core.names import cutout_name
 from gateway.core.picture import CONTENT_TYPES
 from gateway.core.preview_query import PreviewQuery
 from gateway.core.sky_view import view_section
@@ -15,7 +16,6 @@ from gateway.pictures import Drawing, Pictures
 from gateway.service import Service, Source
 from gateway.web.answers import describe_timing
 from gateway.web.entity import (
-    cutout_name,
     disposition,
     is_gzipped,
     is_known,
@@ -57,7 +57,10 @@ class Previews:
         ------
         PreconditionFailed, GatewayError
         """
-        validators = make_validators(source, f"{query}{source.collection.rule}{self._version}")
+        validators = make_validators(
+            source,
+            f"{query}{source.collection.rule}{source.collection.settings.gzip}{self._version}",
+        )
         headers = success_headers(source, validators)
         if is_known(request, validators):
             return web.Response(status=304, headers=headers)

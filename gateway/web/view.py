@@ -39,7 +39,8 @@ async def get_view(
     wanted = _parse(parameters)
     is_json = wants_json(request.headers.get(hdrs.ACCEPT, ""))
     ticket = _find_ticket(request, source)
-    what = f"view {wanted} {is_json} {ticket} {PAGE_VERSION} {assets_path()}"
+    rules = f"{source.collection.rule} {source.collection.settings.gzip}"
+    what = f"view {wanted} {is_json} {ticket} {rules} {PAGE_VERSION} {assets_path()}"
     validators = make_validators(source, what)
     headers = success_headers(source, validators) | {hdrs.VARY: hdrs.ACCEPT}
     # a page that outlives an upgrade would ask for scripts that are gone

@@ -207,6 +207,21 @@ async def test_a_bad_answer_is_an_error_and_never_wrong_bytes(
         await stored.read(block)
 
 
+async def test_the_cause_of_a_failure_is_kept(connect: Connect, origin: tuple[Origin, str]):
+    """The log can tell it, whether a read was one request or several."""
+    origin[0].files["wide"] = bytes(2**23)
+    stored = await connect(origin[1], timeout_s=0.2).open("wide")
+    origin[0].mood = _hang
+    causes = []
+    for block in (Block.run(10, 20), Block(0, 10, 2**20 + 11, 4)):
+        with pytest.raises(StorageTimeout) as failed:
+            await stored.read(block)
+        causes.append(type(failed.value.__cause__))
+
+    assert causes[0] is causes[1]
+    assert issubclass(causes[0], TimeoutError)
+
+
 @pytest.mark.parametrize(
     ("refusal", "expected"),
     [(_be_unavailable, StorageUnavailable), (_forbid, StorageUnavailable), (_hang, StorageTimeout)],

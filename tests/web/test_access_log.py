@@ -1,11 +1,14 @@
 """A line for each request."""
 
 import json
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientError
 
 from gateway.core.errors import StorageUnavailable
+from gateway.web.access_log import AccessLog
+from gateway.web.journal import Record
 from tests.stores import FakeObject
 from tests.web.conftest import Connect
 from tests.web.small_archive import FILE, GZIPPED, IMAGE, PLAIN, ROOT, files, get_raw
@@ -100,3 +103,15 @@ async def test_a_broken_answer_is_marked(connect: Connect, capsys: pytest.Captur
     await client.close()
 
     assert "BROKEN OFF" in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_ends_nothing():
+    """On a full disk the lines are lost: the requests were answered, and are counted."""
+    record = Record(
+        0, "id", "", "GET", "/", "/x", 200, 0, 0, 0, 0, 0, 0, {}, found=True, broken=False
+    )
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - to close it would write what could not be
+    AccessLog("text", full).write([record])
+
+    with pytest.raises(OSError, match="No space left"):
+        full.close()

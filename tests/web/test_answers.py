@@ -100,6 +100,21 @@ async def test_what_comes_together_is_planned_before_any_of_it_is_read(connect: 
     assert steps == ["open"] * 3 + ["read"] * 3
 
 
+@pytest.mark.parametrize(
+    ("query", "tells_gzip"),
+    [(PLAIN, False), (GZIPPED, True), (f"{IMAGE}?view", True), (f"{GZIPPED}&format=json", True)],
+)
+async def test_the_etag_tells_settings_apart(connect: Connect, query: str, *, tells_gzip: bool):
+    """What an answer depends on beside the file and the question is in its tag."""
+    tags = [
+        (await (await connect(files(), **options)).get(query)).headers["ETag"]
+        for options in ({}, {"box": "ibe"}, {"gzip": "never"})
+    ]
+
+    assert tags[0] != tags[1]
+    assert (tags[0] != tags[2]) is tells_gzip
+
+
 async def test_the_etag_tells_versions_apart(connect: Connect):
     """The tag is strong, the same for the same question, another for another one or version."""
     objects = files()

@@ -224,6 +224,15 @@ async def test_a_folder_without_its_slash_is_redirected(connect: Connect, path: 
     assert (followed.status, followed.url.path) == (200, f"{path}/")
 
 
+async def test_a_redirect_keeps_the_question(connect: Connect):
+    """Who asks for a part of a folder without its slash gets that part, or its refusal."""
+    client = await connect(files())
+    response = await get_raw(client, f"{ROOT}/folder?name=a%20b&sort=size")
+
+    assert response.headers["Location"] == "./folder/?name=a%20b&sort=size"
+    assert (await client.get(f"{ROOT}/folder?{CUT}")).status == 400
+
+
 async def test_folders_are_listed_for_people_and_programs(connect: Connect):
     """A browser gets a page that it may not be led astray by; a program gets JSON."""
     client = await connect(files(), title="The X archive")

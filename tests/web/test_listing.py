@@ -113,6 +113,12 @@ async def stream(*entries: Entry) -> list[bytes]:
     return [part async for part in stream_folder_json(FOLDER, give())]
 
 
+@pytest.mark.parametrize("name", ["a.fits", "A.FITS", "b.fit", "c.fts.gz", "d.fits.fz"])
+def test_what_can_be_looked_at_has_its_page(name: str):
+    """All that is FITS by its name, as everywhere else, is linked to its page."""
+    assert f'href="./{name}?view"'.encode() in show(file(name))
+
+
 async def test_folder_as_json():
     """A program gets name, type, size, time in UTC and link of each entry, whole or streamed."""
     entries = folder("s019"), file("a 1.fits")

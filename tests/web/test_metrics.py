@@ -12,6 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.web.app import SERVICE
+from gateway.web.gauges import Gauges
 from gateway.web.journal import Record
 from gateway.web.metrics import AllSeats, Metrics
 from tests.fits_files import TAN, image
@@ -116,6 +118,24 @@ async def test_what_is_done_at_the_moment(connect: Connect):
     assert 'ibe_gateway_layouts_total{place="read"} 1.0' in text
     assert 'ibe_gateway_layouts_total{place="memory"} 2.0' in text
     assert f'ibe_gateway_storage_retries_total{{collection="{ROOT}"}} 0.0' in text
+
+
+async def test_what_a_worker_did_last_is_counted(connect: Connect, monkeypatch: pytest.MonkeyPatch):
+    """What storages did since the last second is told when the worker ends."""
+    client = await connect(files())
+    (collection,) = client.app[SERVICE].archive.collections.values()
+    seen = []
+    look = Gauges.look
+
+    def note(gauges: Gauges) -> None:
+        seen.append(collection.tally.retries)
+        look(gauges)
+
+    monkeypatch.setattr(Gauges, "look", note)
+    collection.tally.retries = 7
+    await client.close()
+
+    assert seen == [7]
 
 
 async def test_counts_begin_at_0(connect: Connect):

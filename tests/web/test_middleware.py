@@ -7,7 +7,7 @@ import logging
 
 import numpy as np
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientSession, ClientTimeout, ServerDisconnectedError, TCPConnector, web
 
 from gateway.core.errors import (
     SourceChanged,
@@ -260,6 +260,37 @@ async def test_a_request_has_a_deadline(connect: Connect):
     assert [response.status for response in responses] == [504, 504]
     assert "took too long" in await responses[0].text()
     assert (await client.get("/")).status == 200
+
+
+async def test_a_request_that_is_cancelled_is_told_of(
+    connect: Connect, capsys: pytest.CaptureFixture[str]
+):
+    """What a worker that ends waits for no longer is counted as broken off, and logged."""
+    stored = hanging()
+    client = await connect({"a.fits": stored})
+    asking = asyncio.create_task(client.get(PLAIN))
+    await stored.arrivals.acquire()
+    (connection,) = client.server.runner.server.connections
+    connection._current_request.task.cancel()
+    with pytest.raises(ServerDisconnectedError):
+        await asking
+    metrics = await (await client.get("/metrics")).text()
+    await client.close()
+
+    assert f'ibe_gateway_broken_total{{collection="{ROOT}"}} 1.0' in metrics
+    assert "BROKEN OFF" in capsys.readouterr().err
+
+
+async def test_a_storage_that_hangs_up_is_no_client_that_is_gone(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+):
+    """An error that no store should let through is ours, and is logged with its traceback."""
+    store = FakeStore(files())
+    store.failure = ConnectionResetError("by the storage")
+    client = await connect(store)
+
+    assert (await client.get(PLAIN)).status == 500
+    assert "by the storage" in caplog.text
 
 
 async def test_refusals_of_requests_do_not_fill_the_log(

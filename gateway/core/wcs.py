@@ -1,7 +1,8 @@
 """World coordinates: sky <-> pixel for one image. No I/O.
 
 Only the cards that describe the primary celestial axes reach wcslib: parsing all of a header costs
-five times as much, and what is left out cannot confuse it.
+five times as much, and what is left out cannot confuse it, be it a spectral axis that it does not
+understand or a third axis that it cannot have beside SIP.
 """
 
 import re
@@ -25,30 +26,37 @@ Points = NDArray[np.float64]
 
 # The cards of the primary description; names with a trailing letter are alternates.
 _KEPT = re.compile(
-    rb"WCSAXES|CTYPE\d|CUNIT\d|CRVAL\d|CRPIX\d|CDELT\d|CROTA\d|PC\d_\d|CD\d_\d|[PC][CD]\d{6}"
-    rb"|PV\d_\d+|PS\d_\d+|PROJP\d|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH|DATE-OBS|MJD-OBS"
-    rb"|[AB]P?_(?:ORDER|DMAX|\d_\d)|CPDIS\d|CPERR\d|DP\d|D2IM.*|WAT\d_\d+|NAXIS\d?"
+    rb"CTYPE[12]|CUNIT[12]|CRVAL[12]|CRPIX[12]|CDELT[12]|CROTA[12]|(?:PC|CD)(?:[12]_[12]|00[12]00[12])"
+    rb"|PV[12]_\d+|PS[12]_\d+|PROJP\d|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH|DATE-OBS|MJD-OBS"
+    rb"|[AB]P?_(?:ORDER|DMAX|\d_\d)|CPDIS[12]|CPERR[12]|DP[12]|D2IM.*|WAT\d_\d+|NAXIS[12]?"
 )
+# Where one of these is not 0, each plane has a sky of its own, which wcslib then refuses.
+_LEANING = re.compile(rb"(?:PC|CD)(?:[12]_[3-9]|00[12]00[3-9])")
 _SIP = re.compile(rb"[AB]_ORDER")
 _PV = re.compile(rb"PV\d_\d+")
 # Plate solutions of the Digitized Sky Survey: wcslib prefers them to celestial axes.
 _PLATE = re.compile(rb"AMD.*|PLT.*|PPO\d?.*|CNPIX\d|[XY]PIXELSZ|OBJCT.*")
 # Counts of more than a digit are nobody's, and make wcslib crash or fill the memory.
-_COUNTS = re.compile(rb"WCSAXES|NAXIS|[AB]P?_ORDER")
+_COUNTS = re.compile(rb"NAXIS|[AB]P?_ORDER")
 # So does text in place of a number.
 _TEXTS = re.compile(rb"CTYPE.*|CUNIT.*|RADE.*|DATE-OBS|PS.*|CPDIS.*|DP.*|D2IM.*|WAT.*|OBJCT.*")
+_EXPONENT = re.compile(rb"(?<=[\d.])[dD](?=[+-]?\d)")  # FITS 4.0, 4.2.4; wcslib reads E alone
 _NO_TEXT = re.compile(rb"[^ -~]")  # FITS 4.0, 4.1.2.3 has none; astropy would not read on
 _CELESTIAL = re.compile(r"RA--|DEC-|[A-Z]LON|[A-Z]LAT|[A-Z]{2}L[NT]")
 
 # In these projections each position has one place, or wcslib says that it has none; not so where
 # they have parameters, or are bent.
-_ONE_TO_ONE = frozenset({"TAN", "SIN", "STG", "ARC", "ZEA", "CAR", "CEA", "MER", "SFL", "AIT"})
+_ONE_TO_ONE = frozenset(
+    {"TAN", "SIN", "STG", "ARC", "ZEA", "CAR", "CEA", "MER", "SFL", "AIT", "CSC"}
+)
 _BENDING = re.compile(rb"PV\d|PS\d|PROJP|CPDIS|DP\d|D2IM|WAT|[AB]P?_ORDER")
 
 _NEAR = np.array([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)])
 _MAX_STEPS = 30  # Newton; a distortion that can be inverted takes three to six
 _ON_SPOT_PX = 1e-9
 _ON_SPOT_DEG = 1e-6
+_N_AXES = 2
+_PLANE = b"NAXIS   =                    2".ljust(CARD)
 _MAX_SCALE_DEG, _MAX_REFERENCE_PX = 360.0, 1e9
 
 
@@ -83,19 +91,29 @@ def trim(header: Header) -> bytes:
     cards = [
         card
         for card in header
-        if _KEPT.fullmatch(card[:8].rstrip()) or (plate and _PLATE.fullmatch(card[:8].rstrip()))
+        if _KEPT.fullmatch(card[:8].rstrip())
+        or (plate and _PLATE.fullmatch(card[:8].rstrip()))
+        or (_LEANING.fullmatch(card[:8].rstrip()) and parse_value(card))
     ]
-    cards = [card for card in cards if _is_harmless(card)]
+    cards = [_mend(card) for card in cards if _is_harmless(card)]
     names = [card[:8].rstrip() for card in cards]
     if any(_SIP.fullmatch(name) for name in names):
         # PTF: the distortion stands twice, as SIP and as PV; wcslib would apply both
         cards = [card for card in cards if not _PV.match(card)]
     elif not any(_PV.fullmatch(name) for name in names):
         cards = [
-            card.replace(b"--TPV", b"--TAN", 1) if card.startswith(b"CTYPE") else card
+            card.replace(b"-TPV", b"-TAN", 1) if card.startswith(b"CTYPE") else card
             for card in cards
         ]
     return _NO_TEXT.sub(b" ", b"".join(cards))
+
+
+def _mend(card: bytes) -> bytes:
+    """Write an exponent as wcslib reads it, and let an image of several planes be one plane."""
+    value = parse_value(card)
+    if isinstance(value, float):
+        return card[:10] + _EXPONENT.sub(b"E", card[10:], count=1)
+    return _PLANE if card.startswith(b"NAXIS   ") and value != _N_AXES else card
 
 
 def _is_harmless(card: bytes) -> bool:
@@ -157,7 +175,7 @@ class ImageWcs:
                 header = fits.Header.fromstring(trimmed)
                 hdus = [fits.ImageHDU.fromstring(t.header.to_bytes() + t.data) for t in tables]
                 wcs = WCS(header, fobj=fits.HDUList([fits.PrimaryHDU(), *hdus]), naxis=None)
-                wcs = wcs.sub([1, 2]) if wcs.naxis > 2 else wcs  # noqa: PLR2004 - a plane
+                wcs = wcs.sub([1, 2]) if wcs.naxis > _N_AXES else wcs
                 wcs.wcs.set()
         except Exception as error:  # wcslib's errors have no useful common ancestor
             raise NoUsableWcs("The image's world coordinate system is damaged.") from error

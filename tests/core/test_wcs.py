@@ -204,6 +204,63 @@ def test_a_plate_solution_alone_describes_the_sky():
     assert not describes_sky(Header(card("AMDX1", "67.2") + card("AMDY1", "'text'")))
 
 
+THIRD = {"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e6}
+BESIDE = {
+    "SIP": (SIP, {"NAXIS": 3, "NAXIS3": 3, "WCSAXES": 3}),
+    "TPV": (CD | projection("TPV", **PV), {**THIRD, "CDELT3": None, "CD3_3": 1e6}),
+    "a spectral axis that needs a rest frequency": ({}, THIRD | {"CTYPE3": "FELO-HEL"}),
+    "a table that is not there": ({}, THIRD | {"CTYPE3": "WAVE-TAB", "PS3_0": "T", "PS3_1": "C"}),
+    "a step of 0": ({}, THIRD | {"CDELT3": 0.0}),
+    "a unit that is none": ({}, THIRD | {"CUNIT3": "angstroms per pix"}),
+    "an unknown type": ({}, THIRD | {"CTYPE3": "WAVE-XYZ"}),
+    "a third axis that leans": ({}, THIRD | {"PC3_1": 0.5}),
+}
+
+
+@pytest.mark.parametrize(("cards", "others"), BESIDE.values(), ids=BESIDE)
+def test_other_axes_do_not_matter(cards, others):
+    """Whatever stands beside the sky, a plane of a cube has the sky of an image."""
+    plane = tan(NO_CDELT | cards if "CD1_1" in cards else cards)
+    cube = plane.copy()
+    cube.update({key: value for key, value in others.items() if value is not None})
+    found = ImageWcs(trim(Header(cube.tostring(padding=False, endcard=False).encode())))
+
+    assert_finds(found, header_wcs(plane), PIXELS[:3], J2000)
+
+
+def test_planes_with_a_sky_of_their_own_are_refused():
+    """Where the sky moves from plane to plane, a position has no one place."""
+    with pytest.raises(NoUsableWcs):
+        image_wcs(tan(THIRD | {"PC1_3": 0.5}))
+
+
+@pytest.mark.parametrize("keyword", ["CRVAL1", "CRPIX2", "CDELT2"])
+def test_exponents_may_be_written_with_a_d(keyword):
+    """FITS 4.0, 4.2.4 has E and D; wcslib and astropy's WCS stop reading at a D."""
+    plain = tan({})
+    cards = [c.encode() for c in map(str, plain.cards) if not c.startswith(keyword)]
+    written = card(keyword, f"{plain[keyword] * 100!r}D-2 / of 3D5")
+    found = ImageWcs(trim(Header(b"".join(cards) + written)))
+
+    assert_finds(found, header_wcs(plain), PIXELS, J2000)
+
+
+@pytest.mark.parametrize("axes", [("GLON", "GLAT"), ("ELON", "ELAT")])
+def test_a_tpv_without_coefficients_is_a_tan_in_any_frame(axes):
+    """The convention's defaults are those of no distortion."""
+    distorted, plain = (image_wcs(tan(projection(code, *axes))) for code in ("TPV", "TAN"))
+
+    assert distorted.to_pixel(150.1, 2.2) == plain.to_pixel(150.1, 2.2)
+
+
+def test_an_approximate_projection_is_used():
+    """The polynomials of the quad-cube have an inverse to some arcseconds (Paper II, 5.6.2)."""
+    cube = image_wcs(tan(projection("CSC", CRVAL1=0.0, CRVAL2=0.0, CDELT1=-1e-3, CDELT2=1e-3)))
+    x, y = cube.to_pixel(0.0183, 0.0127)
+
+    assert np.abs(cube.to_sky(np.array([[x, y]])) - [[0.0183, 0.0127]]).max() < 1e-3
+
+
 UNUSABLE = {
     "zero CDELT": {"CDELT1": 0.0},
     "two longitudes": {"CTYPE2": "RA---TAN"},

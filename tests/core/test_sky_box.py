@@ -147,6 +147,18 @@ def test_the_box_holds_the_pixel_of_its_centre(x, y, size, rule, wcs):
     assert y - 1e-5 <= section.y_stop + 0.5
 
 
+@pytest.mark.parametrize(
+    ("ra_deg", "dec_deg"), [(0, 0), (0.4, 0), (359.7, 0), (100, 89.7), (100, -89.7), (0.4, 89.7)]
+)
+def test_an_angle_at_the_edge_of_a_map_of_all_the_sky(ra_deg, dec_deg):
+    """Half a pixel has a scale, too: RA 0 is an ordinary question."""
+    cards = projection("CAR", CRVAL1=180.0, CRVAL2=0.0, CRPIX1=180.5, CRPIX2=90.5)
+    wcs = image_wcs(tan(cards | {"CDELT1": -1.0, "CDELT2": 1.0}))
+    section = box(SkyPosition(ra_deg, dec_deg), AngularSize(0.001, 5), EXACT, wcs, (360, 180))
+
+    assert section.ny == 5
+
+
 @pytest.mark.parametrize("rule", BoxRule)
 def test_an_angle_where_no_sky_is_has_no_length(rule):
     """At the corner of an all-sky image there is no scale."""
@@ -156,8 +168,25 @@ def test_an_angle_where_no_sky_is_has_no_length(rule):
 
 def test_where_the_sky_ends_the_box_goes_on_to_the_edge_of_the_image():
     """A size that reaches beyond the limb of an all-sky image takes the rest of the row."""
-    section = box(PixelPosition(60.25, 50.75), AngularSize(359, 2), IBE, ALLSKY)
+    section = box(PixelPosition(60.25, 50.75), AngularSize(361, 2), IBE, ALLSKY)
     assert section.clip(*SHAPE) == Section(0, NX, 49, 51)
+
+
+@pytest.mark.parametrize("code", ["AIT", "SFL", "MOL"])
+@pytest.mark.parametrize("short_px", [0.6, 0.9, 2.0])
+@pytest.mark.parametrize("start", [(60.25, 50.75), (45.0, 62.3), (80.5, 30.0)])
+def test_a_size_that_is_reached_just_before_the_sky_ends(code, short_px, start):
+    """With half a pixel of sky behind it, the box ends where the distance is half the size."""
+    wcs = image_wcs(tan(projection(code, CDELT1=-3.0, CDELT2=3.0)))
+    x, y = start
+    ways = x - np.arange(0, 60, 0.01)
+    sky = wcs.to_sky(np.stack([ways, np.full_like(ways, y)], axis=1))
+    edge = int(np.isnan(sky).any(axis=1).argmax())
+    gaps = separation_deg(sky[: edge - int(short_px * 100)], sky[:1])
+    section = box(PixelPosition(x, y), AngularSize(2 * gaps[-1], 1), IBE, wcs)
+    reached = int((gaps >= gaps[-1]).argmax())  # on some ways the distance shrinks again
+
+    assert abs(section.x_start + 1 - ways[reached]) < 0.52
 
 
 def test_a_centre_that_cannot_be_projected_is_refused():

@@ -17,7 +17,9 @@ _CRPIX = re.compile(rb"CRPIX([12])([A-Z ]) *")
 _LTV = re.compile(rb"LTV([12])    ")
 _CNPIX = re.compile(rb"CNPIX([12])  ")
 # A description that has one of these and no CRPIXja refers to the default, pixel 0.
-_DESCRIBED = re.compile(rb"(?:CTYPE|CRVAL|CDELT)([12])([A-Z ]) *|CD([12])_[12]([A-Z ]) *")
+_DESCRIBED = re.compile(
+    rb"(?:CTYPE|CUNIT|CRVAL|CDELT)([12])([A-Z ]) *|(?:CD|PC)([12])_([12])([A-Z ]) *"
+)
 _VALUE_START, _FIXED_STOP = 10, 30  # of a number in fixed format (FITS 4.0, 4.2.3), in bytes
 _REST_OF_CARD = CARD - _VALUE_START
 _NAXIS1, _NAXIS2 = b"NAXIS1  ", b"NAXIS2  "
@@ -121,7 +123,8 @@ def make_template(header: Header) -> HeaderTemplate:
         elif match := _CRPIX.fullmatch(keyword):
             seen.add((match[2], int(match[1]) - 1))
         elif match := _DESCRIBED.fullmatch(keyword):
-            described.add((match[2] or match[4], int(match[1] or match[3]) - 1))
+            alternate = match[2] or match[5]
+            described |= {(alternate, int(each) - 1) for each in match.group(1, 3, 4) if each}
         if (field := _moving_field(card)) is not None:
             found[i] = field
     missing = tuple(

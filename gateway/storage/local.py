@@ -6,9 +6,10 @@ import os
 import stat
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
-from gateway.core.errors import IsFolder, NotFound, StorageUnavailable
+from gateway.core.errors import IsFolder, NotFound, SourceChanged, StorageUnavailable
 from gateway.core.ranges import Block
 from gateway.core.shortlist import Shortlist
 from gateway.storage.local_file import LocalFile
@@ -16,6 +17,7 @@ from gateway.storage.store import Buffer, Entry, new_buffer
 
 _stat = os.stat  # a Path costs more than the call
 _MAX_ROWS = 1024  # that are copied in the event loop: about a millisecond
+_TRIES = 10  # to open a file that is being replaced
 _MARKS_AT_ONCE = 32 * 1024  # of a folder; it is read again for the next ones
 _ENTRIES_AT_ONCE = 1000  # that are asked for their size and time
 
@@ -110,15 +112,23 @@ class LocalStore:
             raise IsFolder("This is a folder; end its URL with a slash to list it.")
         if not stat.S_ISREG(status.st_mode):
             raise NotFound("There is no such file.")
-        file = LocalFile(path)
-        # the file that was opened is compared, not its name: a link may change meanwhile
-        if not self._follow_symlinks and not self._is_inside(path, file):
-            raise NotFound("There is no such file.")
-        return file
+        for _ in range(_TRIES):
+            with suppress(SourceChanged):
+                file = LocalFile(path)
+                if self._follow_symlinks or self._is_inside(path, file):
+                    return file
+        raise SourceChanged("The file is replaced again and again; ask again later.")
 
     def _is_inside(self, path: str, file: LocalFile) -> bool:
+        """Tell whether a name still means a file; raise if it leads out of the root.
+
+        The file that was opened is compared, not its name: a link may change meanwhile, and what
+        was there all the time may have been replaced.
+        """
         real = os.path.realpath(path)
-        return self._holds(real) and os.path.samestat(_stat(real), os.fstat(file.descriptor))
+        if not self._holds(real):
+            raise NotFound("There is no such file.")
+        return os.path.samestat(_stat(real), os.fstat(file.descriptor))
 
     def _holds(self, real: str) -> bool:
         return os.path.commonpath((self._root, real)) == self._root
@@ -183,6 +193,7 @@ class LocalObject:
             self._file.check(block)
             if not self._file.copy_resident(block, target):
                 return False
+            self._file.check(block)  # it may have been overwritten meanwhile
         except OSError as error:
             raise _translated(error) from error
         self._count(block)

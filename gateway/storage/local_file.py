@@ -32,6 +32,10 @@ class LocalFile:
     ----------
     path : str
         Of a regular file.
+
+    Raises
+    ------
+    SourceChanged, OSError
     """
 
     def __init__(self, path: str) -> None:
@@ -46,7 +50,10 @@ class LocalFile:
         self._counted_bytes = 0
         self._map = None
         if status.st_size:
-            self._map = mmap.mmap(self.descriptor, status.st_size, access=mmap.ACCESS_READ)
+            try:
+                self._map = mmap.mmap(self.descriptor, status.st_size, access=mmap.ACCESS_READ)
+            except ValueError as error:
+                raise SourceChanged("The file became shorter while it was opened.") from error
 
     def is_version(self, status: os.stat_result) -> bool:
         """Tell whether a name still means this version of the file."""

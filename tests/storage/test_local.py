@@ -1,5 +1,6 @@
 """The store on the file system: the contract, links, and files that change under it."""
 
+import mmap
 import os
 import resource
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from gateway.core.errors import (
 )
 from gateway.core.ranges import Block
 from gateway.storage.local import LocalStore
+from gateway.storage.local_file import LocalFile
 from tests.storage.contract import CONTENT, FILES, StoreContract
 
 LONG_ROW = 64 * 1024
@@ -82,6 +84,69 @@ async def test_a_file_that_changes_in_place_is_refused(tmp_path: Path, size: int
         await stored.read(Block(0, 10, 4096, 2))
     with pytest.raises(SourceChanged):
         stored.read_resident(Block(0, 10, 4096, 2), memoryview(bytearray(20)))
+
+
+async def test_a_file_that_changes_while_it_is_copied_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What was copied before it was overwritten and after is no version of it."""
+    write(tmp_path, {"image.fits": CONTENT})
+    stored = await make_store(tmp_path).open("image.fits")
+    copy = LocalFile.copy_resident
+
+    def overwrite(file: LocalFile, block: Block, target: memoryview) -> bool:
+        is_there = copy(file, block, target)
+        (tmp_path / "image.fits").write_bytes(CONTENT[::-1])
+        return is_there
+
+    monkeypatch.setattr(LocalFile, "copy_resident", overwrite)
+    with pytest.raises(SourceChanged):
+        stored.read_resident(Block(0, 10, 4096, 2), memoryview(bytearray(20)))
+    assert stored.bytes_read == 0
+
+
+async def test_a_file_that_is_replaced_while_it_is_opened_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its name always led to a file: it is opened anew, and never said to be absent."""
+    write(tmp_path, {"image.fits": CONTENT, "new": CONTENT[::-1]})
+    store = make_store(tmp_path)
+    resolve = os.path.realpath
+
+    def replace(path: str) -> str:
+        if (tmp_path / "new").exists():
+            (tmp_path / "new").replace(tmp_path / "image.fits")
+        return resolve(path)
+
+    monkeypatch.setattr(os.path, "realpath", replace)
+    stored = await store.open("image.fits")
+
+    assert bytes(await stored.read(Block.run(0, 500))) == CONTENT[::-1][:500]
+
+
+@pytest.mark.parametrize("n_times", [1, 1000])
+async def test_a_file_that_shrinks_while_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_times: int
+):
+    """It is opened anew, or said to change."""
+    write(tmp_path, {"image.fits": CONTENT})
+    store = make_store(tmp_path)
+    sizes = iter(range(len(CONTENT) - 1, len(CONTENT) - 1 - n_times, -1))
+    make_map = mmap.mmap
+
+    def shrink(*args: int, **options: int) -> mmap.mmap:
+        for size in sizes:
+            os.truncate(tmp_path / "image.fits", size)
+            break
+        return make_map(*args, **options)
+
+    monkeypatch.setattr(mmap, "mmap", shrink)
+    if n_times == 1:
+        stored = await store.open("image.fits")
+        assert bytes(await stored.read(Block.run(0, 500))) == CONTENT[:500]
+    else:
+        with pytest.raises(SourceChanged, match="ask again"):
+            await store.open("image.fits")
 
 
 async def test_long_rows_are_read_without_a_map(tmp_path: Path):

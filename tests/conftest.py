@@ -45,6 +45,12 @@ def material() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files that a test has just made be mapped, as those of an archive are."""
+    monkeypatch.setattr("gateway.storage.local_file._SETTLED_S", -1.0)
+
+
 @pytest.fixture(scope="session")
 def made(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpack the made files of the material; tests only read them."""

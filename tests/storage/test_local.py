@@ -172,6 +172,21 @@ async def test_a_large_block_of_short_rows(tmp_path: Path):
     assert stored._file.mapped_bytes == 0
 
 
+async def test_a_file_that_changed_of_late_is_not_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Who writes it may cut it off while it is copied: its rows are read one by one."""
+    monkeypatch.setattr("gateway.storage.local_file._SETTLED_S", 3600.0)
+    write(tmp_path, {"fresh": CONTENT})
+    stored = await make_store(tmp_path).open("fresh")
+    block, target = Block(0, 10, 4096, 2), memoryview(bytearray(20))
+
+    assert bytes(await stored.read(block)) == CONTENT[:10] + CONTENT[4096:4106]
+    assert stored.read_resident(block, target)
+    assert bytes(target) == CONTENT[:10] + CONTENT[4096:4106]
+    assert stored._file.mapped_bytes == 0
+
+
 async def test_a_file_that_was_evicted_is_read(tmp_path: Path):
     """What lies on the disk alone is either said not to be in memory, or given right."""
     write(tmp_path, {"cold": CONTENT})

@@ -3,7 +3,7 @@
 Measured on 200 rows of 800 bytes of a 1.5 GB mosaic: 5 to 30 µs by one copy from a memory map,
 285 µs by a call a row; on 1000 rows of 4 kB 0.7 against 2.8 ms. To find the map's pages the first
 time costs 60 to 600 µs, and as much to let go of them. So short rows are copied from a map, whose
-pages stay, up to a limit: they belong to the page cache, and the kernel takes them back when it needs
+pages stay, up to a limit: they are in the page cache, which the kernel takes back when it needs
 memory. Long rows and runs of bytes are read by a call each, and leave nothing behind; so are files
 that changed of late: who writes one may cut it off, and to touch a map of what is gone kills us.
 """

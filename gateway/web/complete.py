@@ -42,9 +42,9 @@ class CompleteResponse(web.StreamResponse):
         server_timing : str
             What that field begins with; `send` adds to it.
         """
-        version = request.version
+        version = "1.1" if request.version >= HttpVersion11 else "1.0"  # whatever is announced
         self._begun = (
-            f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}\r\n{self._fields}"
+            f"HTTP/{version} {self.status} {self.reason}\r\n{self._fields}"
             f"Server-Timing: {server_timing}, "
         )
 

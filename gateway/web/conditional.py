@@ -2,7 +2,7 @@
 
 import re
 from calendar import timegm
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -12,6 +12,8 @@ from hashlib import blake2b
 from math import floor
 from time import strptime, time
 from typing import NamedTuple
+
+from multidict import MultiMapping
 
 from gateway.core.ranges import ByteRange
 
@@ -65,13 +67,13 @@ class RangeNotSatisfiable(Exception):
         self.size = size
 
 
-def evaluate(headers: Mapping[str, str], validators: Validators) -> Verdict:
+def evaluate(headers: MultiMapping[str], validators: Validators) -> Verdict:
     """Judge the preconditions of a GET or HEAD whose answer would be a success.
 
     Parameters
     ----------
-    headers : Mapping
-        The request's, looked up without regard to case; of a repeated header the first counts.
+    headers : MultiMapping
+        The request's, looked up without regard to case.
     validators : Validators
         Of the present version.
 
@@ -80,14 +82,14 @@ def evaluate(headers: Mapping[str, str], validators: Validators) -> Verdict:
     The order is that of RFC 9110, 13.2.2. A date that cannot be read, or has nothing to be
     compared with, is as good as absent; a list of tags that cannot be read matches nothing.
     """
-    if (tags := headers.get("If-Match")) is not None:
+    if tags := headers.getall("If-Match", ()):
         if not _lists(tags, validators.etag, weak=False):
             return Verdict.PRECONDITION_FAILED
     elif (date := headers.get("If-Unmodified-Since")) is not None and _unchanged_since(
         date, validators
     ) is False:
         return Verdict.PRECONDITION_FAILED
-    if (tags := headers.get("If-None-Match")) is not None:
+    if tags := headers.getall("If-None-Match", ()):
         if _lists(tags, validators.etag, weak=True):
             return Verdict.NOT_MODIFIED
     elif (date := headers.get("If-Modified-Since")) is not None and _unchanged_since(
@@ -97,8 +99,9 @@ def evaluate(headers: Mapping[str, str], validators: Validators) -> Verdict:
     return Verdict.PROCEED
 
 
-def _lists(tags: str, etag: str, *, weak: bool) -> bool:
-    """Say whether a list of entity-tags has a strong one, by the weak or strong comparison."""
+def _lists(lines: Iterable[str], etag: str, *, weak: bool) -> bool:
+    """Say whether the lines of a list of entity-tags have a strong one, compared so or weakly."""
+    tags = ",".join(lines)  # RFC 9110, 5.3
     if tags.strip() == "*":
         return True
     return any(opaque == etag and (weak or not mark) for mark, opaque in _ENTITY_TAG.findall(tags))

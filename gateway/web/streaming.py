@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from traceback import clear_frames
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gateway.core.errors import ShortRead
 from gateway.storage.store import Buffer
@@ -38,6 +38,8 @@ async def send(
     async with aclosing(chunks):
         chunk = await anext(chunks, b"")
         trace.mark(response)
+        if owed is None and request.version < HttpVersion11:
+            response.force_close()  # nothing else tells where the body ends (RFC 9112, 6.3)
         await response.prepare(request)
         try:
             while chunk:

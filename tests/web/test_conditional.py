@@ -59,7 +59,7 @@ class Case:
     """The headers of a request, and what they lead to."""
 
     id: str
-    headers: dict[str, str]
+    headers: dict[str, str] | list[tuple[str, str]]
     expected: Verdict | bool
     validators: Validators = field(default=XYZZY)
 
@@ -90,6 +90,7 @@ def table(*cases):
     Case("empty", {"If-Match": ""}, FAILED),
     Case("empty elements", {"If-Match": ', ,"xyzzy",'}, PROCEED),
     Case("name in lower case", {"if-match": '"r2d2xxxx"'}, FAILED),
+    Case("in a second line", [("If-Match", '"x"'), ("If-Match", '"xyzzy"')], PROCEED),
 )
 def test_if_match_asks_for_a_tag_by_the_strong_comparison(case):
     """If-Match fails unless it is an asterisk or lists the tag as a strong one."""

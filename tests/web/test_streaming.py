@@ -5,6 +5,7 @@ import gzip
 
 import pytest
 from aiohttp import ClientError, ClientPayloadError, ClientResponse
+from aiohttp.test_utils import TestClient
 
 from gateway.core.errors import ShortRead, StorageUnavailable
 from gateway.core.ranges import Block
@@ -22,6 +23,37 @@ PATHS = [
     pytest.param(f"{WHOLE}&gzip=0", id="plain"),
     pytest.param(WHOLE, id="chunked"),
 ]
+
+
+async def ask_raw(client: TestClient, request: str) -> bytes:
+    """Send a request as it is written; give all that comes until the connection ends."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(request.encode())
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize("path", [WHOLE, f"{ROOT}/"])
+async def test_what_has_no_length_ends_with_its_connection(connect: Connect, path: str):
+    """A client of HTTP/1.0 sees the end of it by that alone, though it wished to ask again."""
+    client = await connect({"a.fits": FakeObject(FILE)}, STREAMED)
+    head = f"GET {path} HTTP/1.0\r\nConnection: keep-alive\r\nAccept: application/json\r\n\r\n"
+    answer = await ask_raw(client, head)
+
+    assert b"keep-alive" not in answer
+    assert answer.startswith(b"HTTP/1.0 200 OK")
+
+
+async def test_a_version_that_is_not_spoken_is_not_answered_in(connect: Connect):
+    """Whatever a client announces, it is told what the answer is written in."""
+    client = await connect({"a.fits": FakeObject(FILE)})
+    query = "center=9,9px&size=9px"
+    lines = f"GET {ROOT}/a.fits?{query} HTTP/2.0\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    assert (await ask_raw(client, lines)).startswith(b"HTTP/1.1 200 OK")
 
 
 async def read(response: ClientResponse) -> bytes:

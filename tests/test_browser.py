@@ -301,7 +301,9 @@ def test_a_signed_page_shows_its_pictures(browser: Browser, demo_archive: Path, 
     assert signature not in log
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (768, "dark"), (1440, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(320, "dark"), (375, "light"), (768, "dark"), (1440, "light")]
+)
 @pytest.mark.parametrize(
     "path",
     [f"{FOLDERS}/?thumbnails=on", f"{WISE}?view#center=70,20deg&size=200px"],
@@ -312,6 +314,9 @@ def test_everybody_can_use_the_pages(browser: Browser, root: str, path, width, s
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     with visit(browser, root + path, **options) as page:
         page.wait_for_load_state("networkidle")
+        if "view" in path:  # what is under the cursor is told below the image
+            page.locator("#stage").hover()
+            page.wait_for_function("document.querySelector('#degrees').textContent.length > 5")
         found = Axe().run(page)
         take_screenshot(page, f"{'image' if 'view' in path else 'folder'}-{width}-{scheme}")
 

@@ -23,7 +23,7 @@ from gateway.web.trace import TRACE
 from gateway.web.viewers import ticket_of
 
 # Raise it when the page of an equal file is another.
-PAGE_VERSION = 2
+PAGE_VERSION = 3
 
 
 async def get_view(
@@ -49,6 +49,7 @@ async def get_view(
         return web.Response(status=304, headers=headers)
     known, _ = await service.know(source, needs_sky=False)
     description = _describe(source, known.parent)
+    index = None
     if wanted is not None:
         hdus = known.parent.layout.hdus
         (index, *_) = sorted(find_hdus(hdus, [wanted]))
@@ -59,7 +60,7 @@ async def get_view(
     headers[hdrs.CONTENT_TYPE] = HTML
     headers["Content-Security-Policy"] = viewer_security_policy()
     description["ticket"] = ticket
-    return web.Response(body=_render(source, known.parent, description), headers=headers)
+    return web.Response(body=_render(source, known.parent, description, index), headers=headers)
 
 
 def _find_ticket(request: web.Request, source: Source) -> str:
@@ -106,7 +107,10 @@ def _describe_hdu(hdu: Hdu, parent: Parent) -> dict[str, Any]:
     }
 
 
-def _render(source: Source, parent: Parent, description: dict[str, Any]) -> bytes:
+def _render(
+    source: Source, parent: Parent, description: dict[str, Any], wanted: int | None
+) -> bytes:
+    first = next(iter(parent.images), None)
     *ancestors, name = source.name.strip("/").split("/")
     up = len(ancestors)
     home = "../" * up
@@ -118,7 +122,8 @@ def _render(source: Source, parent: Parent, description: dict[str, Any]) -> byte
         assets=home + assets_path(),
         ancestors=[(each, "../" * (up - 1 - i) or "./") for i, each in enumerate(ancestors)],
         file=description,
-        first=next(iter(parent.images), None),
+        first=first,
+        chosen=wanted if wanted is not None else first or 0,
         stretches=STRETCHES,
         colormaps=COLORMAPS,
     )

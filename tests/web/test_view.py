@@ -75,6 +75,16 @@ async def test_the_page_knows_its_file_and_its_way_home(client):
     assert json.loads(data)["hdus"][1]["name"] == "SCI"
 
 
+@pytest.mark.parametrize(
+    ("query", "chosen"), [("view", "1"), ("view&hdu=2", "2"), ("view&hdu=0", "0")]
+)
+async def test_the_page_opens_at_the_hdu_that_is_asked_for(client, query: str, chosen: str):
+    """Who names an HDU in the address sees it, and not the first image."""
+    page = await (await client.get(f"{ROOT}/a/b.fits.gz?{query}")).text()
+
+    assert re.findall(r'<option value="(\d+)" selected', page) == [chosen]
+
+
 async def test_the_page_loads_only_from_here(client):
     """Its policy admits our scripts and styles, and nothing that is inline."""
     response = await client.get(f"{IMAGE}?view")

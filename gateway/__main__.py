@@ -20,6 +20,7 @@ from gateway.keys import make_token, parse_duration, sign_url
 from gateway.service import open_service
 from gateway.storage.archive import open_archive
 from gateway.targets import FORMATS, is_table, read_targets
+from gateway.web.log_lines import set_form
 from gateway.web.server import serve
 
 _FAILED, _UNUSABLE, _INTERRUPTED = 1, 2, 130
@@ -28,9 +29,8 @@ _FAILED, _UNUSABLE, _INTERRUPTED = 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit status."""
     options = _parse(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    set_form("text")
     # it tells 17 lines of a SIP header whose CTYPE lacks the suffix, and reads it as it was meant
     logging.getLogger("astropy").setLevel(logging.WARNING)
     try:

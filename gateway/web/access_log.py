@@ -3,11 +3,10 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Literal, TextIO
+from typing import TextIO
 
 from gateway.web.journal import Record
+from gateway.web.log_lines import Form, format_time
 from gateway.web.viewers import redact
 
 
@@ -22,7 +21,7 @@ class AccessLog:
         Where to write.
     """
 
-    def __init__(self, form: Literal["text", "json"], stream: TextIO) -> None:
+    def __init__(self, form: Form, stream: TextIO) -> None:
         self._format = _format_json if form == "json" else _format_text
         self._stream = stream
 
@@ -39,7 +38,7 @@ class AccessLog:
 
 def _format_text(record: Record) -> str:
     line = (
-        f"{_format_time(record.time)} {record.request_id} {record.client or '-'} "
+        f"{format_time(record.time)} {record.request_id} {record.client or '-'} "
         f'"{record.method} {redact(record.url)}" {record.status} '
         f"{record.body_bytes} bytes in {record.seconds * 1000:.2f} ms"
     )
@@ -47,12 +46,14 @@ def _format_text(record: Record) -> str:
         line += f", {record.reads} reads of {record.read_bytes} bytes"
     if record.retries:
         line += f", {record.retries} repeated"
-    return line + (" BROKEN OFF\n" if record.broken else "\n")
+    if record.broken:
+        line += " BROKEN OFF"
+    return f"{line}: {record.reason!r}\n" if record.reason else f"{line}\n"
 
 
 def _format_json(record: Record) -> str:
     fields = {
-        "time": _format_time(record.time),
+        "time": format_time(record.time),
         "id": record.request_id,
         "client": record.client,
         "method": record.method,
@@ -70,14 +71,6 @@ def _format_json(record: Record) -> str:
         "retries": record.retries,
         "broken": record.broken,
     }
+    if record.reason:
+        fields["reason"] = record.reason
     return json.dumps(fields) + "\n"
-
-
-def _format_time(seconds: float) -> str:
-    whole, milliseconds = divmod(int(seconds * 1000), 1000)
-    return f"{_format_second(whole)}.{milliseconds:03d}Z"
-
-
-@lru_cache(maxsize=1)
-def _format_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

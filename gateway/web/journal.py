@@ -47,6 +47,8 @@ class Record(NamedTuple):
     """Whether it leads to a file."""
     broken: bool
     """Whether its answer could not be finished."""
+    reason: str = ""
+    """What it was told when it was refused or failed."""
 
 
 class Journal:
@@ -87,6 +89,7 @@ class Journal:
                 trace.timings or {},
                 stored is not None,
                 trace.broken is not None,
+                trace.reason,
             )
         )
 

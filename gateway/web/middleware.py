@@ -133,6 +133,7 @@ class Gate:
         else:
             status = self._server.no_overlap_status
             problem = describe_error(error, trace.request_id, no_overlap_status=status)
+        trace.reason = problem.detail
         if (seconds := self._retry_after(error)) is not None:
             headers[hdrs.RETRY_AFTER] = str(seconds)
         if trace.collection is None:  # pages of other origins may read also what refuses them

@@ -25,6 +25,7 @@ from gunicorn.workers.base import Worker
 from gateway.config import ConfigurationError, Settings
 from gateway.core.errors import GatewayError
 from gateway.web.app import build_app
+from gateway.web.log_lines import SupervisorLogger, set_form
 from gateway.web.metrics import Seat
 from gateway.web.spare_memory import tune_allocator
 from gateway.web.worker import BACKLOG, Runner
@@ -52,6 +53,7 @@ def serve(read_settings: Callable[[], Settings], announce: Callable[[str], None]
         The address cannot be listened on.
     """
     settings = read_settings()
+    set_form(settings.server.log_format)
     _allow_open_files()
     tune_allocator()
     listener = _listen(settings)
@@ -104,6 +106,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
         """Read the settings again; where to listen stays, and so do all if they cannot be used."""
         try:
             self._settings = self._read_settings()
+            set_form(self._settings.server.log_format)
         except (ConfigurationError, GatewayError) as error:
             _LOG.error("The new settings cannot be used, the old ones stay.\n%s", error)
         super().reload()
@@ -122,6 +125,7 @@ class _Supervisor(BaseApplication):  # type: ignore[misc]  # gunicorn is not typ
             "control_socket_disable": True,  # nobody but the system's signals commands us
             "proc_name": "ibe-gateway",
             "loglevel": "warning",
+            "logger_class": SupervisorLogger,
             "accesslog": None,
             "pre_fork": self._give_seat,
             "post_fork": _end_at_once,

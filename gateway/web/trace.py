@@ -46,6 +46,8 @@ class Trace:
     """Requests to remote storages that repeated another."""
     sent_bytes: int = 0
     """Bytes of a body that the handler sent itself, as far as it came."""
+    reason: str = ""
+    """What it was told when it was refused or failed."""
     broken: web.StreamResponse | None = None
     """The response whose body could not be finished."""
 

@@ -105,6 +105,26 @@ async def test_a_broken_answer_is_marked(connect: Connect, capsys: pytest.Captur
     assert "BROKEN OFF" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("center=-900,9px&size=9px", "does not overlap"),
+        ("center=1", "it is required when center is given"),
+        ("a%0Ab=1", "no such parameter"),
+    ],
+)
+async def test_what_a_client_was_told(
+    connect: Connect, capsys: pytest.CaptureFixture[str], query: str, reason: str
+):
+    """Who is quoted the id of a refused request finds its reason; no line can be forged by it."""
+    text, _ = await write_lines(connect, capsys, f"{IMAGE}?{query}", "text")
+    (line,) = text.splitlines()
+    log, _ = await write_lines(connect, capsys, f"{IMAGE}?{query}", "json")
+
+    assert reason in line
+    assert reason in json.loads(log)["reason"]
+
+
 def test_a_log_that_cannot_be_written_ends_nothing():
     """On a full disk the lines are lost: the requests were answered, and are counted."""
     record = Record(

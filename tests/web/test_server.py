@@ -1,7 +1,9 @@
 """The real command: its workers, its signals, and what it says when it cannot start."""
 
 import http.client
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -104,6 +106,33 @@ def test_a_worker_that_is_killed_is_replaced(archive: Path):
         assert gateway.get("/ibe/data/a.fits") == FILE
         while len(gateway.workers - before) < 2:
             gateway.get("/healthz")
+
+
+def test_every_line_is_of_one_form(archive: Path, tmp_path: Path):
+    """What is told of requests, of failures and of workers can be read by one program."""
+    (archive / "broken.fits").write_bytes(b"SIMPLE  =                    T")
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        '[server]\nport = 0\nlog_format = "json"\n'
+        f'[[collections]]\npath = "/ibe/data"\nurl = "{archive}"\n'
+    )
+    with run_gateway("serve", "--config", config) as gateway:
+        with ask(gateway.port, f"/ibe/data/broken.fits?{QUERY}") as answer:
+            assert answer.status == 500
+        while not (before := gateway.workers):
+            pass
+        for worker in before:
+            os.kill(worker, signal.SIGKILL)
+        while not gateway.workers - before:
+            pass
+        gateway.get("/healthz")
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.wait()
+        lines = [json.loads(line) for line in gateway.read_log().splitlines()]
+
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", line["time"]) for line in lines)
+    assert {"WARNING", "ERROR"} <= {line.get("level") for line in lines}
+    assert any(line.get("url") == "/healthz" for line in lines)
 
 
 def test_an_error_in_the_configuration_names_its_line(tmp_path: Path):

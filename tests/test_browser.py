@@ -168,7 +168,7 @@ def test_the_commands_can_be_copied(browser: Browser, root: str):
     with visit(browser, start, viewport=LAPTOP, permissions=permissions) as page:
         for name, begins in (
             ("URL", "http://127.0.0.1:"),
-            ("curl", "curl -OJ 'http://"),
+            ("curl", "curl -fOJ 'http://"),
             ("wget", "wget --content-disposition 'http://"),
             ("Python", "from astropy.io import fits"),
         ):

@@ -378,7 +378,7 @@ def test_landing_shows_commands_that_can_be_pasted():
     root = "http://127.0.0.1:8080/ibe/it%27s/"
     image = root + "path/to/image.fits?center=83.633,22.014deg&size=5arcmin"
     assert commands == [
-        f"curl -OJ '{image}'",
+        f"curl -fOJ '{image}'",
         f"wget --content-disposition '{image}'",
         f"curl -H 'Accept: application/json' {root}",
     ]

@@ -5,7 +5,7 @@ import { angle, bytes } from "./format.js";
 
 const COMMANDS = {
   url: (url) => url,
-  curl: (url) => `curl -OJ '${url}'`,
+  curl: (url) => `curl -fOJ '${url}'`,
   wget: (url) => `wget --content-disposition '${url}'`,
   python: (url) => `from astropy.io import fits\n\nhdus = fits.open("${url}", cache=False)`,
 };

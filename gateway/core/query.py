@@ -146,7 +146,8 @@ def _refuse_unknown(parameters: Mapping[str, str]) -> NoReturn:
     if name in PICTURE_PARAMETERS:
         raise BadParameter(name, "it is for pictures; add format=png, jpeg or webp.")
     raise BadParameter(
-        shown(name), "there is no such parameter; use center, size and, if wanted, gzip, hdu or format."
+        shown(name),
+        "there is no such parameter; use center, size and, if wanted, gzip, hdu or format.",
     )
 
 

@@ -4,9 +4,11 @@ import asyncio
 import time
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.web.fields import SERVER
 from gateway.web.middleware import Handler
 from gateway.web.pace import Pace
 
@@ -14,6 +16,30 @@ from gateway.web.pace import Pace
 # of 8 it took 8, while the other had nothing to do. A nap after each lets the other take the next.
 _NAP_S = 50e-6
 _FEW = 64  # of many connections each gets enough
+
+
+class Connection(RequestHandler):
+    """aiohttp's protocol of a connection, which refuses in our words what it cannot read."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never became a request; aiohttp would show its own parser, and versions."""
+        if isinstance(exc, LineTooLong):
+            _, limit, *_ = exc.args
+            message = (
+                f"A line of the request has more than {limit} bytes: "
+                "use a shorter URL, or shorter header fields.\n"
+            )
+        elif isinstance(exc, HttpProcessingError):
+            message = "This is no request of HTTP/1.1 that can be read.\n"
+        response = super().handle_error(request, status, exc, message)
+        response.headers[hdrs.SERVER] = SERVER
+        return response
 
 
 class Connections(web.Server):
@@ -50,6 +76,10 @@ class Connections(web.Server):
         self._pace = pace
         self._max_connections = max_connections
         self._has_siblings = has_siblings
+
+    def __call__(self) -> RequestHandler:
+        """Make the protocol of a connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Take a connection, in the place of one that is not used if there is no room."""

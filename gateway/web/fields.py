@@ -14,6 +14,7 @@ from gateway.web.conditional import http_date
 
 Headers = dict[str, str]
 
+SERVER = "ibe-gateway"  # aiohttp would tell the versions
 EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, "
     "Retry-After, Server-Timing, X-Request-ID"
@@ -63,7 +64,7 @@ class Manners(NamedTuple):
     def headers(self) -> Headers:
         """As the fields of a head."""
         found: Headers = {
-            hdrs.SERVER: "ibe-gateway",  # aiohttp would tell the versions
+            hdrs.SERVER: SERVER,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",  # an address may be signed
         }

@@ -305,16 +305,31 @@ async def test_refusals_of_requests_do_not_fill_the_log(
     assert caplog.records == []
 
 
-async def test_what_aiohttp_refuses_names_nothing(connect: Connect):
-    """A request that is no HTTP is 400 without a word of the inside."""
+@pytest.mark.parametrize(
+    ("request_line", "said"),
+    [
+        (b"GET /\xff\x00 HTTP/1.1\r\nBad Header", b"no request of HTTP/1.1"),
+        (b"GET /%s HTTP/1.1" % (b"x" * 9000), b"bytes: use a shorter URL"),
+        (b"GET / HTTP/1.1\r\nCookie: %s" % (b"x" * 9000), b"A line of the request has more than"),
+        (b"FOO / HTTP/1.1", b"no request of HTTP/1.1"),
+    ],
+)
+async def test_what_aiohttp_refuses_names_nothing(
+    connect: Connect, request_line: bytes, said: bytes
+):
+    """What cannot be read as a request is 400 with a sentence, without a word of the inside."""
     client = await connect(files())
     reader, writer = await asyncio.open_connection(client.host, client.port)
-    writer.write(b"GET /\xff\x00 HTTP/1.1\r\nBad Header\r\n\r\n")
+    writer.write(request_line + b"\r\n\r\n")
     answer = (await reader.read()).decode("latin-1")
     writer.close()
     await writer.wait_closed()
 
     assert answer.startswith("HTTP/1.0 400")
+    assert answer.endswith("\n")
+    assert said.decode() in answer
+    assert "aiohttp" not in answer
+    assert "Server: ibe-gateway\r\n" in answer
     assert "Traceback" not in answer
     assert str(REPOSITORY) not in answer
     assert (await client.get(IMAGE)).status == 200

@@ -10,14 +10,19 @@ from yarl import URL
 
 from gateway.core.errors import (
     ArchiveError,
+    CorruptFits,
     GatewayError,
+    NoOverlap,
     NotFound,
+    NoUsableWcs,
     Overloaded,
     RequestError,
+    SourceChanged,
     StorageTimeout,
     StorageUnavailable,
     TooLarge,
     TooManyRequests,
+    UnsupportedFits,
 )
 
 _ERRORS: dict[int, type[GatewayError]] = {
@@ -27,6 +32,11 @@ _ERRORS: dict[int, type[GatewayError]] = {
     HTTPStatus.BAD_GATEWAY: StorageUnavailable,
     HTTPStatus.SERVICE_UNAVAILABLE: Overloaded,
     HTTPStatus.GATEWAY_TIMEOUT: StorageTimeout,
+}
+# what one status means several of; a gateway of this program tells which
+_KINDS: dict[str, type[GatewayError]] = {
+    kind.__name__: kind
+    for kind in (NoOverlap, NoUsableWcs, CorruptFits, UnsupportedFits, SourceChanged)
 }
 _ACCEPT = "application/fits, application/problem+json;q=0.9"
 
@@ -95,11 +105,12 @@ async def _read(response: ClientResponse) -> AsyncGenerator[bytes, None]:
 async def _read_problem(response: ClientResponse) -> GatewayError:
     """Make an error of an answer: its sentence, if it has one, else its status."""
     async with response:
-        detail = f"The gateway answered {response.status} ({response.reason})."
+        detail, told = f"The gateway answered {response.status} ({response.reason}).", ""
         if response.content_type == "application/problem+json":
-            detail = str((await response.json(content_type=None)).get("detail", detail))
+            problem = await response.json(content_type=None)
+            detail, told = str(problem.get("detail", detail)), str(problem.get("error", ""))
     kind = RequestError if response.status < HTTPStatus.INTERNAL_SERVER_ERROR else ArchiveError
-    return _ERRORS.get(response.status, kind)(detail)
+    return (_KINDS.get(told) or _ERRORS.get(response.status, kind))(detail)
 
 
 @contextmanager

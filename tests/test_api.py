@@ -17,7 +17,6 @@ from fsspec.implementations.memory import MemoryFileSystem
 import gateway
 from gateway.config import ConfigurationError, settings_for_source
 from gateway.core.errors import (
-    ArchiveError,
     BadParameter,
     NoOverlap,
     NotFound,
@@ -152,7 +151,7 @@ async def test_a_gateway_is_told_by_its_path(folder: Path):
     ("name", "where", "error", "said"),
     [
         ("missing.fits", WHERE, NotFound, "no such file"),
-        ("a.fits", ("-99,1px", "1px"), ArchiveError, "overlap"),
+        ("a.fits", ("-99,1px", "1px"), NoOverlap, "overlap"),
         ("a.fits", ("1,1", "-1"), BadParameter, "negative"),
         ("a.fits?center=1,1px", WHERE, RequestError, "without a query"),
     ],

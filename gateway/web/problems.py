@@ -62,6 +62,8 @@ class Problem:
     detail: str
     """A sentence that a person can act on."""
     request_id: str
+    error: str = ""
+    """What programs tell it by, where the status means several things: ``NoOverlap``."""
 
 
 def describe_error(
@@ -78,15 +80,12 @@ def describe_error(
     no_overlap_status : int
         Status where the requested area and the image have no pixel in common.
     """
-    if isinstance(error, NoOverlap):
-        status, detail = no_overlap_status, str(error)
-    elif isinstance(error, NotFound):
-        status, detail = STATUS[NotFound], _ABSENT
-    elif isinstance(error, GatewayError) and type(error) in STATUS:
-        status, detail = STATUS[type(error)], str(error)
-    else:
-        status, detail = 500, _UNKNOWN
-    return Problem(status, HTTPStatus(status).phrase, detail, request_id)
+    kind = NotFound if isinstance(error, NotFound) else type(error)
+    if not (isinstance(error, GatewayError) and kind in STATUS):
+        return Problem(500, HTTPStatus(500).phrase, _UNKNOWN, request_id)
+    status = no_overlap_status if kind is NoOverlap else STATUS[kind]
+    detail = _ABSENT if kind is NotFound else str(error)
+    return Problem(status, HTTPStatus(status).phrase, detail, request_id, kind.__name__)
 
 
 def render_problem(problem: Problem, accept: str) -> tuple[bytes, str]:
@@ -108,7 +107,8 @@ def render_problem(problem: Problem, accept: str) -> tuple[bytes, str]:
     if wanted == "text/html":
         return render_page("problem.html", problem=problem), HTML
     if wanted == "application/json":
-        body = json.dumps({"type": "about:blank"} | asdict(problem)) + "\n"
+        told = {name: value for name, value in asdict(problem).items() if value}
+        body = json.dumps({"type": "about:blank"} | told) + "\n"
         return body.encode(), "application/problem+json"
     text = f"{problem.detail}\nRequest {problem.request_id}\n"
     return text.encode(errors="replace"), "text/plain; charset=utf-8"

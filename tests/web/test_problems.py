@@ -49,7 +49,9 @@ def test_every_leaf_has_a_status():
 )
 def test_our_errors_speak_for_themselves(error, status, title):
     """An error of ours gives its status, the name of the status, and its own sentence."""
-    assert describe_error(error, "7f3a1c") == Problem(status, title, str(error), "7f3a1c")
+    found = describe_error(error, "7f3a1c")
+
+    assert found == Problem(status, title, str(error), "7f3a1c", type(error).__name__)
 
 
 def test_all_that_is_absent_is_told_alike():

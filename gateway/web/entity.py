@@ -48,6 +48,15 @@ def success_headers(source: Source, validators: Validators) -> Headers:
     return {hdrs.ETAG: validators.etag} | entity_of(source).headers
 
 
+def knows_tag(request: web.Request, validators: Validators) -> bool:
+    """Tell whether the client has the tag of what it asks for: then there is such an answer.
+
+    All other preconditions count only where the answer would be a success (RFC 9110, 13.2.1).
+    """
+    tags = request.headers.get(hdrs.IF_NONE_MATCH, "")
+    return validators.etag in tags and is_known(request, validators)
+
+
 def is_known(request: web.Request, validators: Validators) -> bool:
     """Tell whether the client has what it asks for.
 

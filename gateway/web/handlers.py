@@ -26,6 +26,7 @@ from gateway.web.entity import (
     entity_of,
     is_gzipped,
     is_known,
+    knows_tag,
     make_validators,
     success_headers,
 )
@@ -211,10 +212,12 @@ class Handlers:
         gzipped = is_gzipped(source, query)
         asked = f"{query.center} {query.size} {query.hdus} {gzipped} {source.collection.rule} "
         validators = make_validators(source, asked + self._encoder)
-        if is_known(request, validators):
+        if knows_tag(request, validators):
             return web.Response(status=304, headers=success_headers(source, validators))
         await keep_step()
         answer = await self._service.plan_cutout(source, query)
+        if is_known(request, validators):
+            return web.Response(status=304, headers=success_headers(source, validators))
         answer.timings["resolve"] = resolved
         request[TRACE].timings = answer.timings
         name = cutout_name(source.file_name, gzipped=gzipped)

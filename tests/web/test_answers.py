@@ -101,6 +101,20 @@ async def test_what_comes_together_is_planned_before_any_of_it_is_read(connect: 
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [{"If-None-Match": "*"}, {"If-Modified-Since": LATER}, {"If-Match": '"x"'}],
+)
+async def test_preconditions_are_for_successes(connect: Connect, headers: dict[str, str]):
+    """What is refused is refused, whatever the client has (RFC 9110, 13.2.1)."""
+    client = await connect(files())
+    refused = await client.get(f"{IMAGE}?center=-900,9px&size=9px", headers=headers)
+    answered = await client.get(PLAIN, headers=headers)
+
+    assert refused.status == 500
+    assert answered.status in {304, 412}
+
+
+@pytest.mark.parametrize(
     ("query", "tells_gzip"),
     [(PLAIN, False), (GZIPPED, True), (f"{IMAGE}?view", True), (f"{GZIPPED}&format=json", True)],
 )

@@ -18,6 +18,7 @@ from gateway.core.errors import (
     SourceChanged,
     StorageUnavailable,
     TooLarge,
+    UnsupportedFits,
 )
 from gateway.core.folder_query import FolderQuery
 from gateway.core.query import parse_query, split_query
@@ -119,6 +120,16 @@ async def test_a_truncated_compressed_file_is_refused():
 
     with pytest.raises(CorruptFits, match="cut off"):
         await plan(service, "a.fits.fz")
+
+
+async def test_tiles_that_are_too_large_are_refused_before_anything_is_sent():
+    """What one tile unpacks to is bounded, and told while there can still be an error answer."""
+    file = compress(np.zeros((900, 900), "i4"), compression_type="RICE_1", tile_shape=(900, 900))
+    limits = LimitSettings(max_band_bytes=2**20)
+    service = make_service(FakeStore({"a.fits": FakeObject(file)}), limits)
+
+    with pytest.raises(UnsupportedFits):
+        await plan(service, query="center=9,9px&size=9px")
 
 
 async def test_too_large_tells_both_numbers():

@@ -6,6 +6,7 @@ a map of a file that is cut off while it is read kills a worker, and must not en
 
 import gc
 import logging
+import os
 import resource
 import signal
 import socket
@@ -77,7 +78,13 @@ def _open_files() -> int:
 def _listen(settings: Settings) -> socket.socket:
     host, port = settings.server.host, settings.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise OSError(
+            error.errno, f"{host}:{port}: {reason}; choose another by --port or server.port"
+        ) from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
         timeout_ms = int(settings.limits.client_timeout_s * 1000)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)

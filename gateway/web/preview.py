@@ -19,6 +19,7 @@ from gateway.web.entity import (
     disposition,
     is_gzipped,
     is_known,
+    knows_tag,
     make_validators,
     success_headers,
 )
@@ -62,10 +63,12 @@ class Previews:
             f"{query}{source.collection.rule}{source.collection.settings.gzip}{self._version}",
         )
         headers = success_headers(source, validators)
-        if is_known(request, validators):
+        if knows_tag(request, validators):
             return web.Response(status=304, headers=headers)
         is_json = query.format == "json"
         drawing = await self._pictures.plan(source, query, needs_sky=is_json)
+        if is_known(request, validators):
+            return web.Response(status=304, headers=headers)
         drawing.timings["resolve"] = resolved
         request[TRACE].timings = drawing.timings
         headers[hdrs.CONTENT_TYPE] = "application/json"

@@ -16,7 +16,7 @@ from gateway.core.selection import find_hdus
 from gateway.core.stretch import STRETCHES
 from gateway.service import Service, Source
 from gateway.web.assets import assets_path
-from gateway.web.entity import is_known, make_validators, success_headers
+from gateway.web.entity import is_known, knows_tag, make_validators, success_headers
 from gateway.web.listing import quote_segment, wants_json
 from gateway.web.pages import HTML, render_page, viewer_security_policy
 from gateway.web.trace import TRACE
@@ -45,7 +45,7 @@ async def get_view(
     headers = success_headers(source, validators) | {hdrs.VARY: hdrs.ACCEPT}
     # a page that outlives an upgrade would ask for scripts that are gone
     headers[hdrs.CACHE_CONTROL] = "no-cache"
-    if is_known(request, validators):
+    if knows_tag(request, validators):
         return web.Response(status=304, headers=headers)
     known, _ = await service.know(source, needs_sky=False)
     description = _describe(source, known.parent)
@@ -54,6 +54,8 @@ async def get_view(
         hdus = known.parent.layout.hdus
         (index, *_) = sorted(find_hdus(hdus, [wanted]))
         description["header"] = [card.decode("latin-1").rstrip() for card in hdus[index].header]
+    if is_known(request, validators):
+        return web.Response(status=304, headers=headers)
     if is_json:
         headers[hdrs.CONTENT_TYPE] = "application/json"
         return web.Response(body=json.dumps(description).encode() + b"\n", headers=headers)

@@ -103,6 +103,9 @@ async def test_a_file_that_changes_while_it_is_copied_is_refused(
     with pytest.raises(SourceChanged):
         stored.read_resident(Block(0, 10, 4096, 2), memoryview(bytearray(20)))
     assert stored.bytes_read == 0
+    again = await make_store(tmp_path).open("image.fits")
+    with pytest.raises(SourceChanged):
+        await again.read(Block(0, 10, 4096, 2))
 
 
 async def test_a_file_that_is_replaced_while_it_is_opened_is_there(

@@ -34,8 +34,9 @@ _KEPT = re.compile(
 _LEANING = re.compile(rb"(?:PC|CD)(?:[12]_[3-9]|00[12]00[3-9])")
 _SIP = re.compile(rb"[AB]_ORDER")
 _PV = re.compile(rb"PV\d_\d+")
-# Plate solutions of the Digitized Sky Survey: wcslib prefers them to celestial axes.
-_PLATE = re.compile(rb"AMD.*|PLT.*|PPO\d?.*|CNPIX\d|[XY]PIXELSZ|OBJCT.*")
+# Plate solutions of the Digitized Sky Survey: wcslib prefers them to celestial axes. They have 13
+# coefficients; wcslib crashes where one that comes after them is not 0.
+_PLATE = re.compile(rb"AMD[XY](?:[1-9]|1[0-3])|PLT.*|PPO\d?.*|CNPIX\d|[XY]PIXELSZ|OBJCT.*")
 # Counts of more than a digit are nobody's, and make wcslib crash or fill the memory.
 _COUNTS = re.compile(rb"NAXIS|[AB]P?_ORDER")
 # So does text in place of a number.
@@ -270,6 +271,7 @@ class ImageWcs:
         return np.full((1, 2), np.nan)
 
 
+@np.errstate(invalid="ignore", over="ignore")  # numbers of a hostile header
 def _may_fold(trimmed: bytes, header: fits.Header, wcs: WCS) -> bool:
     """Tell whether several positions on the sky may have the same pixel."""
     is_bent = any(_BENDING.match(trimmed, i) for i in range(0, len(trimmed), CARD))

@@ -102,6 +102,8 @@ def _stop_before_edge(excess: Callable[[Points], Points], limit: Points) -> Poin
     index = np.arange(len(limit))
     steps = limit[:, None] * np.concatenate([[0.0], _SAMPLES])
     is_lost = np.isnan(excess(steps))
+    if not is_lost.any():  # as in all images but maps of all the sky
+        return limit
     first = is_lost.argmax(axis=1)  # 0 where the sky goes on
     low, high = steps[index, np.maximum(first - 1, 0)], steps[index, first]
     for _ in range(_HALVINGS):

@@ -172,6 +172,18 @@ def test_where_the_sky_ends_the_box_goes_on_to_the_edge_of_the_image():
     assert section.clip(*SHAPE) == Section(0, NX, 49, 51)
 
 
+def test_an_image_without_an_edge_of_the_sky_is_not_searched_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """To halve the way to an edge forty times is for maps of all the sky alone."""
+    wcs, looks = image_wcs(tan({})), []
+    to_sky = wcs.to_sky
+    monkeypatch.setattr(wcs, "to_sky", lambda pixels: looks.append(1) or to_sky(pixels))
+    box(REFERENCE, arcsec(20, 10), IBE, wcs)
+
+    assert len(looks) < 10
+
+
 @pytest.mark.parametrize("code", ["AIT", "SFL", "MOL"])
 @pytest.mark.parametrize("short_px", [0.6, 0.9, 2.0])
 @pytest.mark.parametrize("start", [(60.25, 50.75), (45.0, 62.3), (80.5, 30.0)])
